@@ -101,7 +101,7 @@ def _imagej_type(image: NDArray[Any]) -> NDArray[Any]:
         low, high = (int(image.min()), int(image.max())) if image.size else (0, 0)
         if low >= 0 and high < 2**16:
             return image.astype(np.uint16)
-        if -(2**24) < low and high < 2**24:
+        if max(-low, high) < 2**24:
             return image.astype(np.float32)
     elif np.array_equal(image.astype(np.float32), image, equal_nan=True):
         return image.astype(np.float32)
