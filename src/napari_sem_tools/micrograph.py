@@ -208,6 +208,11 @@ class Micrograph:
         Meaning of the axes of `pixels`; derived from their number when not given.
     pages : tuple of Metadata
         Metadata of each page of a stack; empty for a single image.
+    marks : bool array (Y, X) or None
+        True on pixels that burnt-in letters or a drawn bar cover, which a reader that looks
+        for them fills in; they are False in `field`.  It tells letters, which a particle may
+        touch without being an edge particle, from the outer boundary of `field` and from what
+        the user left out.  None: no pixel is known to be burnt in.
     """
 
     pixels: Any
@@ -221,6 +226,7 @@ class Micrograph:
     page: int = 0
     axes: str = ""
     pages: tuple[Metadata, ...] = ()
+    marks: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Derive axes and field, and check that all sizes agree."""
@@ -245,6 +251,8 @@ class Micrograph:
         if field.shape != (rows, columns):
             raise InvalidSettings(f"A field of {field.shape} does not fit {(rows, columns)}.")
         object.__setattr__(self, "field", field)
+        if self.marks is not None and self.marks.shape != (rows, columns):
+            raise InvalidSettings(f"Marks of {self.marks.shape} do not fit {(rows, columns)}.")
 
     @property
     def shape(self) -> tuple[int, int]:
