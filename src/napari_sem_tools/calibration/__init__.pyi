@@ -1,0 +1,4 @@
+from .data_bar import find_data_bar as find_data_bar
+from .pixel_size import INSTRUMENT_UNCERTAINTY as INSTRUMENT_UNCERTAINTY
+from .pixel_size import calibrate as calibrate
+from .pixel_size import parse_length as parse_length
