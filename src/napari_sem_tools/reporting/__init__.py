@@ -1,0 +1,22 @@
+"""Figures, histograms, tables and the HTML report of an analysis."""
+
+from napari_sem_tools.reporting.figures import four_panels, overview, png_bytes, write_figure
+from napari_sem_tools.reporting.histogram import bin_edges, histogram_figure
+from napari_sem_tools.reporting.html import render_report
+from napari_sem_tools.reporting.records import ImageRow, Report, Statistic
+from napari_sem_tools.reporting.tables import csv_text, sizes_text
+
+__all__ = [
+    "ImageRow",
+    "Report",
+    "Statistic",
+    "bin_edges",
+    "csv_text",
+    "four_panels",
+    "histogram_figure",
+    "overview",
+    "png_bytes",
+    "render_report",
+    "sizes_text",
+    "write_figure",
+]

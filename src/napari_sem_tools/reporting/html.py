@@ -1,0 +1,239 @@
+"""The HTML report: one page that holds everything it shows."""
+
+from __future__ import annotations
+
+import base64
+import html
+import importlib.resources
+import string
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from napari_sem_tools.reporting.records import ImageRow, Report, Statistic, short
+
+__all__ = ["render_report"]
+
+_CARDS = ("n", "mean", "median", "sd", "d10", "d90")  # the numbers at the top
+
+
+def render_report(report: Report) -> str:
+    """Render a report as one self-contained HTML page.
+
+    Parameters
+    ----------
+    report : Report
+        All that is to be shown; every text is escaped here.
+
+    Returns
+    -------
+    str
+        The page; figures are embedded, nothing is loaded from elsewhere, no script runs.
+    """
+    template = importlib.resources.files(__package__).joinpath("report_template.html")
+    page = string.Template(template.read_text(encoding="utf-8"))
+    parts = {name: make(report) for name, make in _PARTS.items()}
+    return page.substitute(parts)
+
+
+def _text(value: Any) -> str:
+    """Escape a value for HTML."""
+    return html.escape(str(value))
+
+
+def _section(heading: str, *content: str, kind: str = "") -> str:
+    """Frame a part of the page; an empty part is left out."""
+    body = "\n".join(part for part in content if part)
+    if not body:
+        return ""
+    style = f' class="{kind}"' if kind else ""
+    return f"<section{style}>\n<h2>{_text(heading)}</h2>\n{body}\n</section>"
+
+
+def _table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    numbers: Sequence[int] = (),
+    kinds: Sequence[str] = (),
+) -> str:
+    """Write a table; `numbers` are right-aligned columns, `kinds` classes of the rows."""
+
+    def cell(tag: str, column: int, value: Any) -> str:
+        style = ' class="number"' if column in numbers else ""
+        return f"<{tag}{style}>{_text(value)}</{tag}>"
+
+    head = "".join(cell("th", i, text) for i, text in enumerate(heads))
+    lines = []
+    for number, row in enumerate(rows):
+        kind = f' class="{kinds[number]}"' if number < len(kinds) and kinds[number] else ""
+        cells = "".join(cell("td", i, value) for i, value in enumerate(row))
+        lines.append(f"<tr{kind}>{cells}</tr>")
+    top = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
+    return f'<div class="scroll"><table>{top}<tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def _cards(report: Report) -> str:
+    """Show the main numbers as cards."""
+    if not report.statistics:
+        return ""
+    by_name = {s.name.lower(): s for s in next(iter(report.statistics.values()))}
+    cards = [_card(by_name[name]) for name in _CARDS if name in by_name]
+    return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
+
+
+def _card(statistic: Statistic) -> str:
+    """One number with its interval."""
+    value = _text(f"{short(statistic.value)} {statistic.unit}".strip())
+    interval = ""
+    if statistic.low is not None and statistic.high is not None:
+        interval = f"<small>{_text(short(statistic.low))} to {_text(short(statistic.high))}</small>"
+    return f'<div class="card"><b>{value}</b><span>{_text(statistic.title)}</span>{interval}</div>'
+
+
+def _warnings(report: Report) -> str:
+    """Say what the reader must know before trusting the numbers."""
+    lines = [_text(line) for line in report.warnings]
+    for image in report.images:
+        lines += [f"<b>{_text(image.file)}</b>: {_text(note)}" for note in image.notes]
+        if image.error:
+            lines.append(f"<b>{_text(image.file)}</b> was not analysed: {_text(image.error)}")
+    items = "".join(f"<li>{line}</li>" for line in lines)
+    return _section("Please note", f"<ul>{items}</ul>" if items else "", kind="warnings")
+
+
+def _figures(report: Report) -> str:
+    """Embed the figures."""
+    blocks = []
+    for caption, picture in report.figures:
+        data = base64.b64encode(picture).decode("ascii")
+        blocks.append(
+            f'<figure><img alt="{_text(caption)}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{_text(caption)}</figcaption></figure>"
+        )
+    return _section("Figures", *blocks)
+
+
+def _statistics(report: Report) -> str:
+    """Every number of the summary with its interval."""
+    blocks = []
+    for unit, statistics in report.statistics.items():
+        if len(report.statistics) > 1:
+            blocks.append(f"<h3>Sizes in {_text(unit)}</h3>")
+        rows = []
+        for s in statistics:
+            interval = ""
+            if s.low is not None and s.high is not None:
+                interval = f"{short(s.low)} to {short(s.high)}"
+            rows.append((s.title, short(s.value), s.unit, interval))
+        blocks.append(_table(("quantity", "value", "unit", "95 % interval"), rows, numbers=(1, 3)))
+    return _section("Statistics (by number)", *blocks)
+
+
+def _images(report: Report) -> str:
+    """List the images, a row each."""
+    heads = ("image", "found", "counted", "cut by the edge", "doubtful", "median ECD")
+    rows = [
+        (row.file, "not analysed", "", "", "", "")
+        if row.error
+        else (row.file, row.particles, row.included, row.edge, row.doubtful, row.median)
+        for row in report.images
+    ]
+    kinds = ["failed" if row.error else "" for row in report.images]
+    return _section("Images", _table(heads, rows, numbers=(1, 2, 3, 4, 5), kinds=kinds))
+
+
+def _calibration(report: Report) -> str:
+    """How large a pixel is, how that is known, and which bytes were read."""
+    done = [row for row in report.images if not row.error]
+    rows = [(row.file, row.calibration, _details(row)) for row in done]
+    hashes = [(row.file, row.sha256) for row in report.images if row.sha256]
+    return _section(
+        "Calibration and origin",
+        _table(("image", "pixel size and how it is known", "recorded with"), rows) if rows else "",
+        "<h3>SHA-256 of what was read</h3>" if hashes else "",
+        _table(("", ""), hashes).replace("<td>", '<td class="hash">') if hashes else "",
+    )
+
+
+def _details(row: ImageRow) -> str:
+    """Say in a line what the file says about the picture."""
+    return ", ".join(f"{name} {value}" for name, value in row.details.items())
+
+
+def _method(report: Report) -> str:
+    """Write the text for a paper and the rule for doubtful particles."""
+    paragraphs = [f"<p>{_text(text)}</p>" for text in report.method]
+    if report.doubt_rule:
+        paragraphs += [
+            "<h3>What makes a particle doubtful</h3>",
+            f"<p>{_text(report.doubt_rule)}</p>",
+        ]
+    return _section("Method", *paragraphs)
+
+
+def _particles(report: Report) -> str:
+    """Show the first rows of particles.csv."""
+    if not report.rows:
+        return ""
+    names = [name for name, _ in report.columns]
+    doubtful = names.index("doubtful") if "doubtful" in names else None
+    kinds = [
+        "doubtful" if doubtful is not None and row[doubtful] == "yes" else "" for row in report.rows
+    ]
+    numbers = [i for i, name in enumerate(names) if name not in ("image", "doubt_reason")]
+    shown = f"The first {len(report.rows)} of {report.row_count} rows of particles.csv."
+    explained = "".join(
+        f"<li><code>{_text(name)}</code> {_text(text)}</li>"
+        for name, text in report.columns
+        if text
+    )
+    return _section(
+        "Particles",
+        f"<p>{_text(shown)}</p>",
+        _table(names, report.rows, numbers=numbers, kinds=kinds),
+        f"<h3>Columns</h3><ul>{explained}</ul>" if explained else "",
+    )
+
+
+def _settings(report: Report) -> str:
+    """Show the plan and the settings that were used."""
+    blocks = []
+    for name, values in report.settings.items():
+        rows = [(key, "found by itself" if v is None else v) for key, v in values.items()]
+        if rows:
+            blocks.append(f"<div><h3>{_text(name)}</h3>{_table(('', ''), rows)}</div>")
+    plan = f"<h3>Plan</h3><pre>{_text(report.plan)}</pre>" if report.plan else ""
+    return _section("Settings", f'<div class="two">{"".join(blocks)}</div>' if blocks else "", plan)
+
+
+def _software(report: Report) -> str:
+    """Versions of what computed."""
+    return _section(
+        "Software", _table(("", ""), report.software.items()) if report.software else ""
+    )
+
+
+def _files(report: Report) -> str:
+    """List what lies beside the report."""
+    items = "".join(
+        f"<li><code>{_text(path)}</code> {_text(text)}</li>" for path, text in report.files
+    )
+    return _section("Files beside this page", f"<ul>{items}</ul>" if items else "")
+
+
+_PARTS = {
+    "title": lambda report: _text(report.title),
+    "headline": lambda report: _text(report.headline),
+    "made": lambda report: _text(report.made),
+    "cards": _cards,
+    "warnings": _warnings,
+    "figures": _figures,
+    "statistics": _statistics,
+    "images": _images,
+    "calibration": _calibration,
+    "method": _method,
+    "particles": _particles,
+    "settings": _settings,
+    "software": _software,
+    "files": _files,
+}
