@@ -1,0 +1,36 @@
+"""Records to napari layers and back; the reader, writer and sample data of the manifest."""
+
+from napari_sem_tools.layers.files import napari_get_reader, read_layers, write_labels
+from napari_sem_tools.layers.grid import grid_of, layer_calibration, layer_name, same_grid
+from napari_sem_tools.layers.records import (
+    LabelsOrigin,
+    attach_table,
+    compact_labels,
+    from_layer,
+    image_arguments,
+    labels_arguments,
+    segmentation_of,
+    show,
+    table_of,
+    was_edited,
+)
+
+__all__ = [
+    "LabelsOrigin",
+    "attach_table",
+    "compact_labels",
+    "from_layer",
+    "grid_of",
+    "image_arguments",
+    "labels_arguments",
+    "layer_calibration",
+    "layer_name",
+    "napari_get_reader",
+    "read_layers",
+    "same_grid",
+    "segmentation_of",
+    "show",
+    "table_of",
+    "was_edited",
+    "write_labels",
+]

@@ -1,0 +1,1 @@
+"""The widgets of the suite: each gathers settings, starts a task and shows records."""

@@ -1,0 +1,64 @@
+"""What "copy as Python" gives: the exact call that a widget makes; no Qt here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari_sem_tools.settings import Settings
+
+__all__ = ["image_source", "measure_recipe", "segment_recipe", "settings_source"]
+
+_IMPORT = "import napari_sem_tools as sem\n"
+
+
+def settings_source(settings: Settings) -> str:
+    """Return Python that makes a settings record, naming what differs from the defaults.
+
+    Examples
+    --------
+    >>> from napari_sem_tools.segmentation import ThresholdSettings
+    >>> settings_source(ThresholdSettings())
+    'sem.ThresholdSettings()'
+    """
+    default = {field.name: field.default for field in settings.fields()}
+    changed = [
+        f"{name}={value!r}" for name, value in settings.to_dict().items() if value != default[name]
+    ]
+    return f"sem.{type(settings).__name__}({', '.join(changed)})"
+
+
+def image_source(layer: Any) -> str:
+    """Return Python that gets the image: from its file, else from the layer by name."""
+    path = getattr(layer.source, "path", None)
+    if path and "sem" in layer.metadata and layer.metadata["sem"].calibration.origin != "typed":
+        return f"sem.read({str(Path(path))!r})"
+    return f"sem.from_layer(viewer.layers[{layer.name!r}])"
+
+
+def segment_recipe(
+    image: Any, method: str, settings: Settings, *, regions: tuple[str, ...] = ()
+) -> str:
+    """Return Python that segments as the widget would.
+
+    Parameters
+    ----------
+    image : napari layer
+    method : str
+    settings : Settings
+    regions : tuple of str, optional
+        Names of the layers with drawn regions; they are named in a comment.
+    """
+    lines = [_IMPORT, f"image = {image_source(image)}\n"]
+    lines += [f"# drawn regions: {', '.join(regions)} (pass them as roi=)\n"] if regions else []
+    lines.append(f"found = sem.segment(image, {method!r}, settings={settings_source(settings)})\n")
+    return "".join(lines)
+
+
+def measure_recipe(labels: Any, image: Any, settings: Settings) -> str:
+    """Return Python that measures as the widget would."""
+    return (
+        f"{_IMPORT}image = {image_source(image)}\n"
+        f"labels = viewer.layers[{labels.name!r}].data\n"
+        f"table = sem.measure(labels, image, settings={settings_source(settings)})\n"
+    )

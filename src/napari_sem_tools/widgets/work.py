@@ -1,0 +1,178 @@
+"""Work off the GUI thread: progress, cancel, and an outcome instead of an exception."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_sem_tools.errors import Cancelled, SemError
+from napari_sem_tools.tasks import Cancel, Progress
+
+__all__ = ["Outcome", "Work", "attempt"]
+
+_log = logging.getLogger(__name__)
+_PAUSE_S = 0.03  # between two reports of progress; the eye needs no more
+
+Job = Callable[[Progress, Cancel], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a piece of work ended.
+
+    Attributes
+    ----------
+    value : object
+        What the function returned.
+    error : SemError or None
+        Why it failed.
+    cancelled : bool
+    seconds : float
+        Wall time.
+    """
+
+    value: Any = None
+    error: SemError | None = None
+    cancelled: bool = False
+    seconds: float = 0.0
+
+
+def attempt(job: Job, progress: Progress, cancel: Cancel) -> Outcome:
+    """Do the work and return how it ended, whatever happens.
+
+    Parameters
+    ----------
+    job : callable
+        Called as ``job(progress, cancel)``.
+    progress, cancel : callable
+
+    Returns
+    -------
+    Outcome
+
+    Examples
+    --------
+    >>> attempt(lambda progress, cancel: 6 * 7, print, lambda: False).value
+    42
+    """
+    start = time.perf_counter()
+    try:
+        return Outcome(job(progress, cancel), seconds=time.perf_counter() - start)
+    except Cancelled:
+        return Outcome(cancelled=True)
+    except SemError as error:
+        return Outcome(error=error)
+    except MemoryError as error:
+        _log.exception("out of memory")
+        problem = SemError("There is too little memory for this.", hint="Use a smaller image.")
+        problem.__cause__ = error
+        return Outcome(error=problem)
+    except Exception as error:  # a task ends here; logged with its traceback
+        _log.exception("a task failed")
+        problem = SemError(
+            f"Something went wrong: {type(error).__name__}: {error}",
+            hint="This is a fault of the program; please report it with the log.",
+        )
+        problem.__cause__ = error
+        return Outcome(error=problem)
+
+
+class Work(QObject):
+    """One piece of work at a time in a thread of napari's, seen from the GUI thread.
+
+    Parameters
+    ----------
+    parent : QObject
+        Whoever owns it.
+    """
+
+    progressed = Signal(int, int, str)
+    finished = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker: Any = None
+        self._stop = threading.Event()
+        self._bar: Any = None
+        self.progressed.connect(self._show_progress)
+
+    @property
+    def running(self) -> bool:
+        """True from `start` until the outcome was delivered."""
+        return self._worker is not None
+
+    def start(self, job: Job, description: str = "") -> None:
+        """Begin; `finished` brings the `Outcome`.
+
+        Parameters
+        ----------
+        job : callable
+            Called as ``job(progress, cancel)`` in the thread; it must not touch layers.
+        description : str, optional
+            Shown in napari's activity dock; without one there is no bar.
+        """
+        from napari.qt.threading import create_worker
+        from napari.utils import progress as activity
+
+        stop = self._stop = threading.Event()
+        worker = create_worker(_run, job, self._reporter(), stop.is_set)
+        if description:
+            self._bar = activity(total=1000, desc=description)
+        self._worker = worker
+        worker.yielded.connect(self._deliver)
+        worker.start()
+
+    def cancel(self) -> None:
+        """Ask the work to stop; `finished` still brings an outcome."""
+        self._stop.set()
+
+    def abandon(self) -> None:
+        """Stop and forget: nothing is delivered any more."""
+        self._stop.set()
+        if self._worker is not None:
+            self._worker.yielded.disconnect(self._deliver)
+            self._worker.quit()
+        self._worker = None
+        self._close_bar()
+
+    def _reporter(self) -> Progress:
+        """Return a progress that may be called from any thread, as often as it likes."""
+        last = 0.0
+        emit = self.progressed.emit
+
+        def progress(done: int, total: int, what: str) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            if now - last >= _PAUSE_S or done >= total:
+                last = now
+                emit(int(done), int(total), what)
+
+        return progress
+
+    def _show_progress(self, done: int, total: int, what: str) -> None:
+        """Move the bar in the activity dock, in the GUI thread."""
+        if self._bar is not None and total:
+            self._bar.update(max(0, round(1000 * done / total) - self._bar.n))
+
+    def _deliver(self, outcome: Outcome) -> None:
+        """Hand the outcome on, in the GUI thread."""
+        self._worker = None
+        self._close_bar()
+        self.finished.emit(outcome)
+
+    def _close_bar(self) -> None:
+        """Take the bar out of the activity dock."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _run(job: Job, progress: Progress, cancel: Cancel) -> Iterator[Outcome]:
+    """Do the work in the thread and yield how it ended; only a yield reaches the GUI."""
+    yield attempt(job, progress, cancel)
