@@ -1,6 +1,12 @@
 """Figures, histograms, tables and the HTML report of an analysis."""
 
-from napari_sem_tools.reporting.figures import four_panels, overview, png_bytes, write_figure
+from napari_sem_tools.reporting.figures import (
+    Thumbnail,
+    four_panels,
+    overview,
+    png_bytes,
+    write_figure,
+)
 from napari_sem_tools.reporting.histogram import bin_edges, histogram_figure
 from napari_sem_tools.reporting.html import render_report
 from napari_sem_tools.reporting.records import ImageRow, Report, Statistic
@@ -10,6 +16,7 @@ __all__ = [
     "ImageRow",
     "Report",
     "Statistic",
+    "Thumbnail",
     "bin_edges",
     "csv_text",
     "four_panels",

@@ -6,6 +6,7 @@ drawn from any thread and leave no state behind.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 from collections.abc import Sequence
@@ -24,7 +25,16 @@ from napari_sem_tools.reporting.histogram import draw_histogram
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["four_panels", "new_figure", "overview", "plain", "png_bytes", "write_figure"]
+__all__ = [
+    "Thumbnail",
+    "counted_sizes",
+    "four_panels",
+    "new_figure",
+    "overview",
+    "plain",
+    "png_bytes",
+    "write_figure",
+]
 
 DPI = 150
 _OVERVIEW_COLUMNS = 4
@@ -72,7 +82,7 @@ def four_panels(
         (panels[1, 0], _doubt_title(table), pictures.outlined(shown, table)),
     )
     for axes, heading, picture in drawn:
-        _show(axes, picture, shown, image.calibration, image.data_bar)
+        _show(axes, picture, shown.extent, shown.shape, image.calibration, image.data_bar)
         axes.set_title(heading, loc="left", fontsize=11, color=_INK)
     _legend(panels[1, 0], table)
     sizes, unit, pixel = counted_sizes(table, image.calibration)
@@ -84,8 +94,30 @@ def four_panels(
     return figure
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Thumbnail:
+    """A small outlined picture of one image of a series.
+
+    Attributes
+    ----------
+    name : str
+    picture : float array (y, x, 3)
+        Doubtful particles in red.
+    shape : (int, int)
+        Rows and columns of the image itself.
+    calibration : Calibration
+    data_bar : (int, int) or None
+    """
+
+    name: str
+    picture: NDArray[Any]
+    shape: tuple[int, int]
+    calibration: Calibration
+    data_bar: tuple[int, int] | None = None
+
+
 def overview(
-    thumbnails: Sequence[tuple[str, NDArray[Any]]],
+    thumbnails: Sequence[Thumbnail],
     sizes: ArrayLike,
     *,
     unit: str,
@@ -96,8 +128,7 @@ def overview(
 
     Parameters
     ----------
-    thumbnails : sequence of (name, RGB array)
-        Pictures with outlines, doubtful particles in red.
+    thumbnails : sequence of Thumbnail
     sizes : array-like (n,)
         Counted sizes of all images.
     unit : str
@@ -115,11 +146,12 @@ def overview(
     rows = -(-len(thumbnails) // columns)
     figure = new_figure(12.0, 4.2 + 2.7 * rows)
     grid = figure.add_gridspec(rows + 1, columns, height_ratios=[2.7] * rows + [4.0])
-    for number, (name, picture) in enumerate(thumbnails):
+    for number, one in enumerate(thumbnails):
         axes = figure.add_subplot(grid[divmod(number, columns)])
-        axes.imshow(picture, interpolation="antialiased")
-        axes.set_axis_off()
-        axes.set_title(plain(name), fontsize=9, loc="left", parse_math=False)
+        height, width = one.shape
+        extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+        _show(axes, one.picture, extent, one.shape, one.calibration, one.data_bar, font=6.5)
+        axes.set_title(plain(one.name), fontsize=9, loc="left", parse_math=False)
     below = figure.add_subplot(grid[rows, :])
     draw_histogram(below, sizes, unit=unit, min_width=min_width)
     more = f"; {left_out} more in figures/" if left_out else ""
@@ -170,47 +202,48 @@ def plain(text: str) -> str:
 
 def _show(
     axes: Any,
-    picture: NDArray[np.float32],
-    shown: pictures.Preview,
+    picture: NDArray[Any],
+    extent: tuple[float, float, float, float],
+    shape: tuple[int, int],
     calibration: Calibration,
     data_bar: tuple[int, int] | None,
+    *,
+    font: float = 10.0,
 ) -> None:
     """Draw one picture on the image's own grid, with its scale."""
-    axes.imshow(
-        picture, extent=shown.extent, interpolation="antialiased", aspect=_aspect(calibration)
-    )
-    rows, columns = shown.shape
+    axes.imshow(picture, extent=extent, interpolation="antialiased", aspect=_aspect(calibration))
+    rows, columns = shape
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(rows - 0.5, -0.5)
     axes.set_axis_off()
     bottom = data_bar[0] if data_bar is not None and data_bar[0] > rows / 2 else rows
-    _draw_scale(axes, calibration, columns, bottom)
+    _draw_scale(axes, calibration, (bottom, columns), font)
 
 
-def _draw_scale(axes: Any, calibration: Calibration, columns: int, bottom: int) -> None:
-    """Draw the scale bar above row `bottom`, or say that there is none."""
-    box = {"facecolor": (0, 0, 0, 0.62), "edgecolor": "none", "pad": 3.0}
+def _draw_scale(axes: Any, calibration: Calibration, corner: tuple[int, int], font: float) -> None:
+    """Draw the scale bar above the lower right corner, or say that there is none."""
+    bottom, columns = corner
+    box = {"facecolor": (0, 0, 0, 0.62), "edgecolor": "none", "pad": 0.3 * font}
     right, base = 0.97 * columns, bottom - 0.03 * columns
     if not calibration.is_calibrated:
         axes.text(
             right, base, "uncalibrated (px)", color="white", ha="right", va="bottom",
-            fontsize=9, bbox=box,
+            fontsize=0.9 * font, bbox=box,
         )  # fmt: skip
         return
     from matplotlib.patches import Rectangle
 
     length, text = pictures.scale_length(calibration, columns)
     thick = 0.011 * columns / _aspect(calibration)
-    pad = 0.014 * columns
-    frame = Rectangle(
-        (right - length - pad, base - thick - 5.2 * pad), length + 2 * pad, thick + 6.2 * pad,
-        facecolor=(0, 0, 0, 0.62), edgecolor="none",
+    axes.add_patch(
+        Rectangle(
+            (right - length, base - thick), length, thick, facecolor="white",
+            edgecolor=(0, 0, 0, 0.7), lw=0.12 * font,
+        )
     )  # fmt: skip
-    axes.add_patch(frame)
-    axes.add_patch(Rectangle((right - length, base - thick), length, thick, color="white", lw=0))
     axes.text(
-        right - length / 2, base - thick - 0.6 * pad, text, color="white", ha="center",
-        va="bottom", fontsize=10,
+        right - length / 2, base - 2.1 * thick, text, color="white", ha="center",
+        va="bottom", fontsize=font, bbox=box | {"pad": 0.15 * font},
     )  # fmt: skip
 
 
