@@ -1,3 +1,4 @@
+from .burnt_in import find_burnt_in as find_burnt_in
 from .data_bar import find_data_bar as find_data_bar
 from .pixel_size import INSTRUMENT_UNCERTAINTY as INSTRUMENT_UNCERTAINTY
 from .pixel_size import calibrate as calibrate
