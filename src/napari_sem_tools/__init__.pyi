@@ -13,6 +13,7 @@ from .micrograph import Calibration as Calibration
 from .micrograph import Metadata as Metadata
 from .micrograph import Micrograph as Micrograph
 from .micrograph import Segmentation as Segmentation
+from .models import models as models
 from .reading import read as read
 from .reading import read_all as read_all
 from .segmentation import ThresholdSettings as ThresholdSettings

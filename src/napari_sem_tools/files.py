@@ -9,18 +9,28 @@ in ``.partial``, so that nobody takes them for results.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from napari_sem_tools.errors import SemError
+from napari_sem_tools.errors import OutputExists, SemError
 
-__all__ = ["replace_folder", "sweep", "write_file", "write_text"]
+__all__ = [
+    "discard_folder",
+    "growing_file",
+    "place_file",
+    "place_folder",
+    "replace_folder",
+    "sweep",
+    "write_file",
+    "write_text",
+]
 
 _RETRIES = 5  # Windows: a virus scanner may hold the file for a moment
 _PAUSE_S = 0.05
@@ -119,6 +129,127 @@ def sweep(target: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
         else:
             os.rename(aside, target)
+
+
+def place_folder(built: Path, target: Path) -> Path:
+    """Move a finished folder to a place that must be free; the first of two writers wins.
+
+    Parameters
+    ----------
+    built : Path
+        The complete folder, on the same disk as `target`.
+    target : Path
+        Its place, never replaced.
+
+    Returns
+    -------
+    Path
+        `target`.
+
+    Raises
+    ------
+    OutputExists
+        The place is taken.
+    SemError
+        It may not be written to.
+    """
+    try:
+        if target.exists():  # POSIX renames over an empty folder
+            raise FileExistsError(errno.EEXIST, "it is there already")
+        _synchronise(built)
+        os.rename(built, target)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise OutputExists(f"{target} is there already.") from error
+        raise SemError(
+            f"{target} could not be put in place: {error.strerror or error}.",
+            hint="Choose a folder that you may write to and that has free space.",
+        ) from error
+    _synchronise(target.parent)
+    return target
+
+
+def discard_folder(target: Path) -> None:
+    """Delete a folder so that it is there whole or not at all: rename aside, then delete."""
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        os.rename(target, aside)
+    except OSError as error:
+        raise SemError(
+            f"{target} could not be removed: {error.strerror or error}.",
+            hint="Close what uses it, and check that you may write to its folder.",
+        ) from error
+    _synchronise(target.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def growing_file(partial: Path) -> Iterator[BinaryIO]:
+    """Open a file that grows over several runs, such as a download that is resumed.
+
+    Parameters
+    ----------
+    partial : Path
+        Its name must begin with ``.`` and end in ``.partial``; it is made if need be and
+        locked against other programs while it is open.  When it is whole, `place_file`
+        gives it its name.
+
+    Yields
+    ------
+    binary file
+        Open for reading and writing, at its end; flushed and synchronised when left.
+
+    Raises
+    ------
+    SemError
+        Another program is writing it, or the place may not be written to.
+    """
+    if not (partial.name.startswith(".") and partial.name.endswith(".partial")):
+        raise ValueError(f"{partial.name} is not the name of an unfinished file")
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        file = open(partial, "a+b")  # noqa: SIM115  closed below, whatever happens
+    except OSError as error:
+        raise SemError(
+            f"{partial} could not be written: {error.strerror or error}.",
+            hint="Choose a folder that you may write to and that has free space.",
+        ) from error
+    with file:
+        if not (_lock(file) and os.path.samestat(os.fstat(file.fileno()), os.stat(partial))):
+            raise SemError(
+                f"{partial} is being written by another program.",
+                hint="Wait until it has finished, then try again.",
+            )
+        file.seek(0, os.SEEK_END)
+        try:
+            yield file
+        finally:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def place_file(built: Path, target: Path) -> Path:
+    """Give a finished, synchronised file its name, replacing what was there."""
+    _replace(built, target)
+    _synchronise(target.parent)
+    return target
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock an open file until it is closed; False when somebody else holds it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(2**40)  # beyond the contents: Windows locks are mandatory
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+    return True
 
 
 def _replace(temporary: Path, target: Path) -> None:

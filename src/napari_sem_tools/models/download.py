@@ -1,0 +1,232 @@
+"""Files from the web: known by their hash, resumed where they stopped, never trusted.
+
+pooch keeps the file and checks the hash; what it lacks is done here: going on with the
+bytes that are there already (HTTP Range), progress, cancelling, and sentences for the
+usual troubles of a laboratory's network.  Proxies and an institution's own certificate
+are taken from the environment (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``); the check of
+certificates cannot be switched off.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from napari_sem_tools.errors import InvalidSettings, ModelNotFound, SemError, UntrustedModel
+from napari_sem_tools.files import growing_file, place_file
+from napari_sem_tools.models.card import MAX_WEIGHTS_BYTES
+from napari_sem_tools.models.locations import ModelSettings, load_settings
+from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
+
+__all__ = ["fetch"]
+
+_TIMEOUT_S = (10, 30)  # to connect, and between two pieces
+_CHUNK = 256 * 1024
+_ATTEMPTS = 5  # in a row without a single new byte
+_PAUSE_S = 0.5
+_CARRY = "Load it on another computer, carry it over, and import the file."
+_log = logging.getLogger("napari_sem_tools")
+
+
+def fetch(
+    url: str,
+    sha256: str,
+    *,
+    folder: Path,
+    name: str | None = None,
+    max_bytes: int = MAX_WEIGHTS_BYTES,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Path:
+    """Load a file from the web, or take it from `folder` where it is already.
+
+    Parameters
+    ----------
+    url : str
+        ``https://`` or ``http://``; the hash protects either.
+    sha256 : str
+        64 hexadecimal digits; there is no way without.
+    folder : Path
+        Where the file is kept.  After an interruption a hidden ``.partial`` file stays
+        there, and the next call goes on from it.
+    name : str, optional
+        Name of the file; by default its hash.
+    max_bytes : int
+        Refused beyond.
+    progress, cancel : callable, optional
+        Called with bytes done and in all.
+
+    Returns
+    -------
+    Path
+        The file, with exactly this hash.
+
+    Raises
+    ------
+    ModelNotFound
+        There is no connection, or no such file at the address.
+    UntrustedModel
+        What came is not what the hash says.
+    Cancelled
+        The user stopped; what is loaded so far is kept for the next time.
+
+    References
+    ----------
+    .. [1] RFC 9110, HTTP Semantics, section 14: Range Requests.
+    """
+    sha256 = sha256.lower().removeprefix("sha256:")
+    if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+        raise InvalidSettings(
+            f"{sha256[:80]!r} is not a SHA-256.", hint="Give the 64 digits that go with the file."
+        )
+    if urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).hostname:
+        raise UntrustedModel(f"The address {url[:80]!r} is not one of the web.")
+    name = name or sha256
+    if Path(name).name != name:
+        raise UntrustedModel(f"{name[:80]!r} is not a plain file name.")
+    job = _Download(url, folder / f".{sha256[:32]}.partial", max_bytes, progress, cancel)
+    return _retrieve(job, sha256, folder, name)
+
+
+def _retrieve(job: _Download, sha256: str, folder: Path, name: str) -> Path:
+    """Let pooch look, load and compare; a wrong hash after a resumed load is tried afresh once."""
+    import pooch
+
+    if not (folder / name).is_file() and load_settings(ModelSettings, "models").offline:
+        raise ModelNotFound(
+            f"{job.url} is not on this computer, and loading from the network is switched off.",
+            hint=f"Unset NAPARI_SEM_TOOLS_OFFLINE. Or: {_CARRY}",
+        )
+    for _ in range(2):
+        try:
+            found = pooch.retrieve(
+                job.url, f"sha256:{sha256}", fname=name, path=folder, downloader=job
+            )
+        except ValueError as error:
+            if job.resumed:
+                job.resumed = False
+                continue
+            raise UntrustedModel(
+                f"{job.url} gave a file that does not match its SHA-256, and it was deleted.",
+                hint="The file was changed on the way or at its source; tell its maintainer.",
+            ) from error
+        except OSError as error:
+            raise SemError(
+                f"{folder} could not be written to: {error.strerror or error}.",
+                hint="Choose a folder that you may write to and that has free space.",
+            ) from error
+        return Path(found)
+    raise UntrustedModel(f"{job.url} gave a file that does not match its SHA-256.")
+
+
+@dataclasses.dataclass
+class _Download:
+    """A downloader for pooch that goes on where an earlier one stopped."""
+
+    url: str
+    partial: Path
+    max_bytes: int
+    progress: Progress | None
+    cancel: Cancel | None
+    resumed: bool = False
+
+    def __call__(self, url: str, output_file: Any, pooch: Any) -> None:
+        """Load the file to where pooch wants it."""
+        self.resumed = self.partial.exists() and self.partial.stat().st_size > 0
+        with growing_file(self.partial) as file:
+            self._until_whole(url, file)
+        place_file(self.partial, Path(output_file))
+
+    def _until_whole(self, url: str, file: BinaryIO) -> None:
+        """Try again while the connection breaks but brings something."""
+        import requests
+
+        tries = 0
+        while True:
+            before = file.tell()
+            try:
+                self._piece(url, file)
+                return
+            except (requests.ConnectionError, requests.Timeout, requests.HTTPError) as error:
+                self.resumed = self.resumed or file.tell() > 0
+                tries = 1 if file.tell() > before else tries + 1
+                hopeless = isinstance(error, requests.exceptions.SSLError | requests.HTTPError)
+                if hopeless or tries >= _ATTEMPTS or not (before or file.tell()):
+                    raise _in_words(error, url) from error
+                _log.info("The connection to %s broke; going on.", urlsplit(url).hostname)
+                self._pause(tries)
+            except requests.RequestException as error:
+                raise _in_words(error, url) from error
+
+    def _pause(self, tries: int) -> None:
+        """Wait a little longer each time, but answer a cancel at once."""
+        until = time.monotonic() + _PAUSE_S * tries
+        while time.monotonic() < until:
+            stop_if_cancelled(self.cancel)
+            time.sleep(0.05)
+
+    def _piece(self, url: str, file: BinaryIO) -> None:
+        """Ask for what is missing and append it."""
+        import requests
+
+        stop_if_cancelled(self.cancel)
+        start = file.tell()
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as answer:
+            if answer.status_code == 416:  # nothing is missing, or the file shrank: the hash tells
+                return
+            answer.raise_for_status()
+            if start and not _goes_on(answer.headers.get("Content-Range", ""), start):
+                file.seek(0)
+                file.truncate()  # the server begins anew
+                start = 0
+            total = start + int(answer.headers.get("Content-Length") or 0)
+            self._check_size(total)
+            for chunk in answer.iter_content(_CHUNK):
+                stop_if_cancelled(self.cancel)
+                self._check_size(file.tell() + len(chunk))
+                file.write(chunk)
+                report(self.progress, file.tell(), max(total, file.tell()), "loading the model")
+
+    def _check_size(self, size: int) -> None:
+        """Refuse more than was announced."""
+        if size > self.max_bytes:
+            raise UntrustedModel(
+                f"{self.url} has more than the {self.max_bytes} bytes that are allowed."
+            )
+
+
+def _goes_on(content_range: str, start: int) -> bool:
+    """Tell whether the server sends the bytes from `start` on."""
+    return content_range.replace("=", " ").startswith(f"bytes {start}-")
+
+
+def _in_words(error: Exception, url: str) -> SemError:
+    """Say what is wrong with the network in a sentence, and what helps."""
+    import requests
+
+    host = urlsplit(url).hostname
+    if isinstance(error, requests.exceptions.SSLError):
+        return SemError(
+            f"The certificate of {host} is not known to this computer.",
+            hint="Set REQUESTS_CA_BUNDLE to your institution's certificate file "
+            f"({os.environ.get('REQUESTS_CA_BUNDLE', 'not set')} at present).",
+        )
+    if isinstance(error, requests.exceptions.ProxyError):
+        return SemError(
+            f"The proxy on the way to {host} refused.", hint="Check HTTPS_PROXY and HTTP_PROXY."
+        )
+    if isinstance(error, requests.HTTPError):
+        status = error.response.status_code
+        return ModelNotFound(f"{url} answered with status {status}.", hint=_CARRY)
+    return ModelNotFound(
+        f"There is no connection to {host}.",
+        hint=f"Check the network; behind a proxy set HTTPS_PROXY. Or: {_CARRY}",
+    )
