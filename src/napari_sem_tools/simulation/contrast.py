@@ -16,6 +16,7 @@ _GROUND = 0.14  # grey of the ground under secondary electrons
 _LEVEL = 0.36  # grey of a level surface of a particle
 _STEEPEST = 0.22  # slope at which electrons no longer gain from leaving through the side
 _DEEPEST = 1.5  # radii under the mean height beyond which a hollow grows no darker
+_DETECTOR = (-0.6, -0.8)  # direction x, y of the detector: upper left
 _TEXTURES_PX = (1.2, 6.0, 40.0)  # sizes of the mottle of the ground
 
 
@@ -75,11 +76,12 @@ def secondary_electrons(
     from scipy.ndimage import gaussian_filter
 
     reach = settings.diameter_nm / settings.pixel_size_nm / 2
-    tilt = 1 / np.maximum(scene.slope, _STEEPEST)
+    tilt = 1 / np.maximum(scene.normal[2], _STEEPEST)
+    side = _DETECTOR[0] * scene.normal[0] + _DETECTOR[1] * scene.normal[1]
     particle = scene.labels > 0
     count = int(scene.labels.max(initial=0))
     brightness = np.append(1.0, np.exp(rng.normal(0, 0.07, count)))[scene.labels]
-    body = _LEVEL * tilt**0.72 * (1 + 0.28 * scene.side) + 0.3 * scene.crease
+    body = _LEVEL * tilt**0.72 * (1 + 0.28 * side) + 0.3 * scene.crease
     mottle = settings.substrate_texture * ground_texture(scene.labels.shape, rng)
     signal = np.where(particle, body * brightness * (1 + 0.2 * mottle), _GROUND * (1 + mottle))
     around = gaussian_filter(scene.height, max(reach / 2, 1.0), truncate=3)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_sem_tools.simulation.settings import SimulationSettings
 from napari_sem_tools.simulation.shapes import Surface, make_solid
 
-__all__ = ["FullMask", "Scene", "lay_down", "place"]
+__all__ = ["FullMask", "Heap", "Scene", "lay_down", "place"]
 
 Array = NDArray[np.float64]
 
@@ -18,7 +18,6 @@ _ALONE = 16  # places tried for a particle that lies alone (Mitchell's best cand
 _TOUCHING = 3  # places tried for one that touches another; more make looser agglomerates
 _CONTACT = (0.72, 1.0)  # distance of touching centres, as a fraction of the sum of radii
 _HARMONICS = np.arange(2, 7)  # of the wandering outline; 0 and 1 would be size and place
-_DETECTOR = (-0.6, -0.8)  # direction x, y of the detector: upper left
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,10 +46,8 @@ class Scene:
         Particle on top, 0 for ground; consecutive from 1.
     height : array (Y, X)
         Of what is on top, in px above the ground.
-    slope : array (Y, X)
-        z of the surface normal: 1 level, 0 upright.
-    side : array (Y, X)
-        How far the surface faces the detector, from -1 to 1.
+    normal : array (3, Y, X)
+        Unit normal of the surface on top as x, y, z; (0, 0, 1) on level ground.
     crease : array (Y, X)
         1 on edges between faces.
     mass : array (Y, X)
@@ -61,8 +58,7 @@ class Scene:
 
     labels: NDArray[np.int32]
     height: Array
-    slope: Array
-    side: Array
+    normal: Array
     crease: Array
     mass: Array
     full: tuple[FullMask, ...]
@@ -123,7 +119,7 @@ def lay_down(settings: SimulationSettings, rng: np.random.Generator) -> Scene:
     radii = median * settings.gsd ** rng.normal(size=settings.particles)
     centres = place(settings, rng, radii)
     shape = (settings.height_px, settings.width_px)
-    heap = _Heap(shape)
+    heap = Heap(shape)
     for radius, centre in zip(radii, centres, strict=True):
         solid = make_solid(settings.shape, rng, float(radius))
         row, column, x, y = _patch(centre, solid.reach * (1 + 2 * settings.roughness))
@@ -153,18 +149,39 @@ def _wander(x: Array, y: Array, roughness: float, rng: np.random.Generator) -> t
     return x / stretch, y / stretch
 
 
-class _Heap:
-    """The maps of a scene while particles fall on it."""
+class Heap:
+    """The maps of a scene while particles fall on it.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the image.
+    """
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self.shape = shape
         self.labels = np.zeros(shape, np.int32)
-        self.height, self.side, self.crease, self.mass = np.zeros((4, *shape))
-        self.slope = np.ones(shape)
+        self.height, self.crease, self.mass = np.zeros((3, *shape))
+        self.normal = np.zeros((3, *shape))
+        self.normal[2] = 1.0
         self.full: list[FullMask] = []
 
-    def drop(self, row: int, column: int, surface: Surface, *, power: float) -> None:
-        """Lay one particle on what is there and let it cover that."""
+    def drop(
+        self, row: int, column: int, surface: Surface, *, power: float, sink: float = 0.0
+    ) -> None:
+        """Lay one particle on what is there and let it cover that.
+
+        Parameters
+        ----------
+        row, column : int
+            Place of the first pixel of the patch; may be negative.
+        surface : Surface
+        power : float
+            Scattering power of the particle.
+        sink : float, optional
+            How far it settles between its neighbours: 0 rests on the highest point below
+            it, 1 on the mean.
+        """
         rows, columns = surface.inside.shape
         self.full.append(FullMask(row, column, surface.inside))
         own = (
@@ -180,14 +197,14 @@ class _Heap:
             return
         top, bottom = surface.top[own], surface.bottom[own]
         ground = self.height[here]
-        lift = float((ground - bottom)[inside].max())
+        gaps = (ground - bottom)[inside]
+        lift = float((1 - sink) * gaps.max() + sink * gaps.mean())
         covers = inside & (top + lift > ground)
-        normal = surface.normal[(slice(None), *own)]
         ground[covers] = (top + lift)[covers]
         self.labels[here][covers] = len(self.full)
-        self.slope[here][covers] = normal[2][covers]
-        facing = _DETECTOR[0] * normal[0] + _DETECTOR[1] * normal[1]
-        self.side[here][covers] = facing[covers]
+        self.normal[(slice(None), *here)][:, covers] = surface.normal[(slice(None), *own)][
+            :, covers
+        ]
         self.crease[here][covers] = surface.crease[own][covers]
         self.mass[here][inside] += power * (top - bottom)[inside]
 
@@ -197,8 +214,7 @@ class _Heap:
         return Scene(
             _renumber(self.labels, seen),
             self.height,
-            self.slope,
-            self.side,
+            self.normal,
             self.crease,
             self.mass,
             tuple(self.full[i] for i in seen),
