@@ -1,0 +1,5 @@
+"""Measuring particles: one table of columns, exact shapes, statistics, doubtful particles."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,10 @@
+from .columns import COLUMNS as COLUMNS
+from .columns import Column as Column
+from .columns import column as column
+from .doubt import describe_rules as describe_rules
+from .doubt import judge as judge
+from .settings import MeasureSettings as MeasureSettings
+from .statistics import Summary as Summary
+from .statistics import summarize as summarize
+from .table import measure as measure
+from .table import pool as pool

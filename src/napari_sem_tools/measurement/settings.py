@@ -1,0 +1,88 @@
+"""Settings of measuring: what is measured and what is left out of the statistics."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+from napari_sem_tools.settings import Settings, described
+
+__all__ = ["MeasureSettings"]
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasureSettings(Settings):
+    """What is measured and what is left out of the statistics.
+
+    A particle left out stays in the table with ``included`` False and its reason.
+
+    Examples
+    --------
+    >>> settings = MeasureSettings(edge_margin_px=2)
+    >>> settings.replace(leave_out_doubtful=False).edge_margin_px
+    2
+    """
+
+    edge_margin_px: Annotated[
+        int,
+        described(
+            "A particle closer than this to the border, the data bar or a region's outline is cut",
+            min=0,
+            max=100,
+        ),
+    ] = 1
+    leave_out_edge: Annotated[bool, described("Leave cut particles out of the statistics")] = True
+    leave_out_doubtful: Annotated[
+        bool, described("Mark doubtful particles and leave them out of the statistics")
+    ] = True
+    min_ecd_px: Annotated[
+        float,
+        described("Doubtful: a smaller equivalent diameter in px", min=0, max=1000, step=0.5),
+    ] = 5.0
+    min_solidity: Annotated[
+        float,
+        described(
+            "Doubtful, merged: solidity below this part of that of a convex particle of its size",
+            min=0,
+            max=1,
+            step=0.01,
+        ),
+    ] = 0.9
+    max_fragment_ratio: Annotated[
+        float,
+        described(
+            "Doubtful, fragment: touches a particle and has less than this part of its area",
+            min=0,
+            max=1,
+            step=0.01,
+        ),
+    ] = 0.1
+    min_contrast: Annotated[
+        float,
+        described(
+            "Doubtful: grey step at the outline below this many SD of the grey values",
+            min=0,
+            max=100,
+            step=0.1,
+        ),
+    ] = 0.5
+    min_confidence: Annotated[
+        float, described("Doubtful: confidence of the segmentation below this", min=0, max=1)
+    ] = 0.2
+    doubt_covered: Annotated[
+        bool, described("Doubtful: burnt-in letters or a drawn bar cover a part")
+    ] = True
+    shape_min_px: Annotated[
+        float,
+        described("Shape columns count as reliable from this equivalent diameter in px on", min=0),
+    ] = 8.0
+    corner_ferets: Annotated[
+        bool, described("Measure Feret diameters on pixel corners, too, as ImageJ does")
+    ] = True
+    intensity: Annotated[bool, described("Measure grey values and the contrast at the edge")] = True
+    neighbours: Annotated[
+        bool, described("Measure the distance to the nearest particle and what touches")
+    ] = True
+    inscribed: Annotated[
+        bool, described("Measure the largest disc inside each particle; takes longer")
+    ] = False

@@ -1,0 +1,328 @@
+"""Geometry and grey values of all particles of a label image, without a loop over them.
+
+`Particles` works out each quantity when it is first asked for, on the whole label image,
+and keeps it; the columns are read off it.  Lengths are in widths of a pixel.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sem_tools.measurement.hull import Ferets, Hulls, find_hulls
+from napari_sem_tools.measurement.outline import Outlines, find_outlines, surroundings
+from napari_sem_tools.measurement.runs import Floats, Ints, Runs, find_runs
+
+__all__ = ["Box", "Grey", "Moments", "Particles"]
+
+ROUND = 1.05
+"""Ratio of the ellipse's axes below which a particle has no orientation."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Box:
+    """Rows and columns that particles occupy, half open; int64 arrays (n,)."""
+
+    top: Ints
+    left: Ints
+    bottom: Ints
+    right: Ints
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Moments:
+    """Centres (px, from the image's first pixel) and central second moments; arrays (n,)."""
+
+    y: Floats
+    x: Floats
+    yy: Floats
+    xx: Floats
+    xy: Floats
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Grey:
+    """Grey values inside particles; float64 arrays (n,).  The SD is that of the pixels."""
+
+    mean: Floats
+    sd: Floats
+    minimum: Floats
+    maximum: Floats
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Particles:
+    """All particles of a label image.
+
+    Attributes
+    ----------
+    labels : integer array (Y, X)
+    ratio : float
+        Height of a pixel over its width.
+    image : array (Y, X) or None
+        Grey values.
+    usable : bool array (Y, X) or None
+        Where there is specimen; None: everywhere.
+    """
+
+    labels: NDArray[np.integer]
+    ratio: float = 1.0
+    image: NDArray[np.generic] | None = None
+    usable: NDArray[np.bool_] | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of particles."""
+        return self.runs.count
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Size of a pixel (y, x) in widths of a pixel."""
+        return self.ratio, 1.0
+
+    @functools.cached_property
+    def runs(self) -> Runs:
+        """Runs of equal labels."""
+        return find_runs(self.labels)
+
+    @functools.cached_property
+    def outlines(self) -> Outlines:
+        """Entries along four directions and contacts."""
+        return find_outlines(self.labels, self.runs)
+
+    @functools.cached_property
+    def pixels(self) -> Ints:
+        """Number of pixels of each particle."""
+        return self.runs.total(self.runs.length)
+
+    @functools.cached_property
+    def area(self) -> Floats:
+        """Area in squared widths of a pixel."""
+        return self.pixels * self.ratio
+
+    @functools.cached_property
+    def ecd(self) -> Floats:
+        """Diameter of the disc of equal area."""
+        return (4 / np.pi * self.area) ** 0.5
+
+    @functools.cached_property
+    def box(self) -> Box:
+        """Bounding boxes in rows and columns."""
+        runs = self.runs
+        return Box(
+            runs.smallest(runs.row),
+            runs.smallest(runs.first),
+            runs.largest(runs.row) + 1,
+            runs.largest(runs.last) + 1,
+        )
+
+    @functools.cached_property
+    def moments(self) -> Moments:
+        """Centroids and second moments, in closed form for each run.
+
+        Coordinates start at each particle's box, since sums of squares of raw ones lose
+        digits in large images.
+        """
+        runs, box = self.runs, self.box
+        n = runs.length.astype(np.float64)
+        y = (runs.row - box.top[runs.particle]).astype(np.float64)
+        a = (runs.first - box.left[runs.particle]).astype(np.float64)
+        sum_x = n * a + n * (n - 1) / 2
+        sum_xx = n * a * a + a * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6
+        area = self.pixels.astype(np.float64)
+        mean_y, mean_x = runs.total(n * y) / area, runs.total(sum_x) / area
+        yy = runs.total(n * y * y) / area - mean_y**2
+        xx = runs.total(sum_xx) / area - mean_x**2
+        xy = runs.total(sum_x * y) / area - mean_y * mean_x
+        return Moments(mean_y + box.top, mean_x + box.left, yy * self.ratio**2, xx, xy * self.ratio)
+
+    @functools.cached_property
+    def axes(self) -> tuple[Floats, Floats]:
+        """Major and minor axis of the ellipse of equal second moments."""
+        m = self.moments
+        half = (m.yy + m.xx) / 2
+        spread = np.hypot((m.yy - m.xx) / 2, m.xy)
+        small = np.maximum(half - spread, 0)
+        small[small < 1e-12 * half] = 0  # a line one pixel wide has no width at its centres
+        return 4 * np.sqrt(half + spread), 4 * np.sqrt(small)
+
+    @functools.cached_property
+    def ellipse_ratio(self) -> Floats:
+        """Major over minor axis; NaN for lines one pixel wide."""
+        major, minor = self.axes
+        return divided(major, minor)
+
+    @functools.cached_property
+    def orientation(self) -> Floats:
+        """Direction of the major axis in degrees, 0 to 180; NaN for round particles."""
+        m = self.moments
+        angle = np.degrees(0.5 * np.arctan2(-2 * m.xy, m.xx - m.yy)) % 180
+        major, minor = self.axes
+        return np.where(major >= ROUND * minor, angle, np.nan) * np.where(major > 0, 1, np.nan)
+
+    @functools.cached_property
+    def hulls(self) -> Hulls:
+        """Convex hulls of the midpoints of pixel edges."""
+        return find_hulls(self.runs)
+
+    @functools.cached_property
+    def hull_perimeter(self) -> Floats:
+        """Length of the hull."""
+        return self.hulls.perimeter(self.scale)
+
+    @functools.cached_property
+    def hull_area(self) -> Floats:
+        """Area of the hull."""
+        return self.hulls.area(self.scale)
+
+    @functools.cached_property
+    def ferets(self) -> Ferets:
+        """Feret diameters of the midpoint hull."""
+        return self.hulls.ferets(self.scale)
+
+    @functools.cached_property
+    def corner_hulls(self) -> Hulls:
+        """Convex hulls of the pixel corners."""
+        return find_hulls(self.runs, corners=True)
+
+    @functools.cached_property
+    def corner_ferets(self) -> Ferets:
+        """Feret diameters of the corner hull."""
+        return self.corner_hulls.ferets(self.scale)
+
+    @functools.cached_property
+    def perimeter(self) -> Floats:
+        """Crofton perimeter with four directions."""
+        return self.outlines.crofton(self.ratio)
+
+    @functools.cached_property
+    def grey(self) -> Grey:
+        """Grey values inside each particle."""
+        runs = self.runs
+        if self.image is None or not runs.count:
+            return Grey(*np.full((4, runs.count), np.nan))
+        length = runs.length
+        offsets = np.cumsum(length) - length
+        values = self.image.ravel()[_positions(runs.start, length)]
+        first = offsets[runs.offsets]
+        base = float(np.asarray(values[0], np.float64))
+        shifted = values.astype(np.float64) - base  # near 0, so that squares keep their digits
+        mean = np.add.reduceat(shifted, first) / self.pixels
+        np.multiply(shifted, shifted, out=shifted)
+        square = np.add.reduceat(shifted, first) / self.pixels
+        return Grey(
+            mean + base,
+            np.sqrt(np.maximum(square - mean**2, 0)),
+            np.minimum.reduceat(values, first).astype(np.float64),
+            np.maximum.reduceat(values, first).astype(np.float64),
+        )
+
+    @functools.cached_property
+    def edge_contrast(self) -> Floats:
+        """Mean inside less mean just outside, over their pooled SD; NaN with nothing outside."""
+        if self.image is None or not self.count:
+            return np.full(self.count, np.nan)
+        usable = np.ones(self.labels.shape, bool) if self.usable is None else self.usable
+        image = self.image.ravel()
+        count, total, square = np.zeros((3, self.count))
+        base = float(np.asarray(image[self.runs.start[0]], np.float64))
+        for particle, place in surroundings(self.runs, self.outlines, self.labels, usable):
+            values = image[place].astype(np.float64) - base
+            count += np.bincount(particle, minlength=self.count)
+            total += np.bincount(particle, values, self.count)
+            square += np.bincount(particle, values * values, self.count)
+        mean = divided(total, count)
+        variance = np.maximum(divided(square, count) - mean**2, 0)
+        pooled = divided(self.pixels * self.grey.sd**2 + count * variance, self.pixels + count)
+        return divided(self.grey.mean - base - mean, np.sqrt(pooled))
+
+    @functools.cached_property
+    def inscribed(self) -> Floats:
+        """Twice the largest distance of a pixel's centre to the nearest one outside.
+
+        Touching particles get different colours and each colour its own distance map:
+        the pixel nearest to a particle but outside it is never one of its own colour.
+        """
+        from scipy.ndimage import distance_transform_edt
+
+        runs = self.runs
+        result = np.zeros(self.count)
+        if not self.count:
+            return result
+        colours = coloured(self.count, self.outlines.pairs)
+        for colour in range(int(colours.max()) + 1):
+            mine = colours[runs.particle] == colour
+            length = runs.length[mine]
+            places = _positions(runs.start[mine], length)
+            mask = np.zeros(self.labels.size, bool)
+            mask[places] = True
+            padded = np.pad(mask.reshape(self.labels.shape), 1)  # beyond the image is outside
+            distance = distance_transform_edt(padded, sampling=self.scale)[1:-1, 1:-1]
+            largest = np.maximum.reduceat(distance.ravel()[places], np.cumsum(length) - length)
+            np.maximum.at(result, runs.particle[mine], 2 * largest)
+        return result
+
+    @functools.cached_property
+    def touching(self) -> Ints:
+        """Number of other particles that each one touches, also by a corner."""
+        return np.bincount(self.outlines.pairs.ravel(), minlength=self.count)
+
+    @functools.cached_property
+    def touching_ratio(self) -> Floats:
+        """Area over that of the largest particle touched; NaN for particles that touch none."""
+        largest = np.zeros(self.count)
+        one, two = self.outlines.pairs.T
+        np.maximum.at(largest, one, self.area[two])
+        np.maximum.at(largest, two, self.area[one])
+        return divided(self.area, largest)
+
+
+def divided(above: NDArray[np.generic], below: NDArray[np.generic]) -> Floats:
+    """Divide; NaN where there is nothing to divide by."""
+    result = np.full(np.shape(above), np.nan)
+    np.divide(above, below, out=result, where=np.asarray(below) != 0)
+    return result
+
+
+def coloured(count: int, pairs: Ints) -> Ints:
+    """Give particles colours so that no two that touch have the same one.
+
+    In each round those particles whose number is below that of all neighbours still
+    waiting take the colour together (M. Luby, SIAM J. Comput. 15 (1986) 1036, with the
+    numbers in place of random ones).
+
+    Parameters
+    ----------
+    count : int
+    pairs : int64 array (m, 2)
+        Particles that touch, the smaller number first.
+
+    Returns
+    -------
+    int64 array (n,)
+        Colours from 0 on.
+    """
+    colours = np.full(count, -1, np.int64)
+    colour = 0
+    while (colours < 0).any():
+        waiting = colours < 0
+        while waiting.any():
+            open_ = pairs[waiting[pairs].all(axis=1)]
+            taken = waiting.copy()
+            taken[open_[:, 1]] = False
+            colours[taken] = colour
+            near = pairs[taken[pairs].any(axis=1)]
+            waiting &= ~taken
+            waiting[near.ravel()] = False
+        colour += 1
+    return colours
+
+
+def _positions(start: Ints, length: Ints) -> Ints:
+    """Return the flattened indices of all pixels of runs, one run after the other."""
+    offsets = np.cumsum(length) - length
+    positions: Ints = np.arange(int(length.sum())) + np.repeat(start - offsets, length)
+    return positions
