@@ -1,0 +1,5 @@
+"""Files of electron microscopes, with pixel size, label strip and metadata."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
