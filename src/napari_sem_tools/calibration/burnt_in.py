@@ -11,7 +11,7 @@ from napari_sem_tools.calibration._grey import as_plane, as_uint8
 from napari_sem_tools.calibration._parts import Parts, find_parts
 from napari_sem_tools.errors import InvalidSettings
 
-__all__ = ["find_burnt_in"]
+__all__ = ["find_boxes", "find_burnt_in"]
 
 Mask = NDArray[np.bool_]
 Plane = NDArray[np.uint8]
@@ -74,7 +74,8 @@ def find_burnt_in(
     marked = np.zeros(plane.shape, bool)
     if min(plane.shape) >= 32:
         for first, stop in _picture_parts(len(grey), data_bar):
-            _mark_boxes(grey[first:stop], marked[first:stop])
+            for top, left, bottom, right in find_boxes(grey[first:stop]):
+                marked[first + top : first + bottom, left:right] = True
         for first, stop in _zones(len(grey), data_bar):
             _mark_letters(grey[first:stop], marked[first:stop], len(grey))
     if overlay is not None:
@@ -214,10 +215,17 @@ def _beside(parts: Parts, bars: Mask, chosen: Mask) -> Mask:
     return beside
 
 
-def _mark_boxes(grey: Plane, marked: Mask) -> None:
-    """Mark filled rectangles of one level that carry letters."""
+def find_boxes(grey: Plane) -> list[tuple[int, int, int, int]]:
+    """Find filled rectangles of white or black paper that carry letters or a bar.
+
+    Returns
+    -------
+    list of (int, int, int, int)
+        First row, first column, row and column after the last.
+    """
     small = grey[::2, ::2]
     rows, columns = small.shape
+    boxes = []
     for bright in (True, False):
         paper = small >= 255 - _EXTREME // 2 if bright else small <= _EXTREME // 2
         if not 0 < np.count_nonzero(paper) <= 0.5 * paper.size:
@@ -233,9 +241,9 @@ def _mark_boxes(grey: Plane, marked: Mask) -> None:
         for part in np.flatnonzero(could)[:50]:
             top, bottom = 2 * int(parts.top[part]), 2 * int(parts.bottom[part])
             left, right = 2 * int(parts.left[part]), 2 * int(parts.right[part])
-            box = grey[top:bottom, left:right]
-            if _is_box(box, bright=bright):
-                marked[top:bottom, left:right] = True
+            if _is_box(grey[top:bottom, left:right], bright=bright):
+                boxes.append((top, left, bottom, right))
+    return boxes
 
 
 def _is_box(box: Plane, *, bright: bool) -> bool:
