@@ -16,6 +16,7 @@ from napari_sem_tools.simulation.settings import SimulationSettings
 
 __all__ = ["DrawnBar", "Lettering", "draw", "nice_length"]
 
+_WHITE = 255
 _STRIP_SHARE = 0.07  # of the image's height
 _BAR_SHARE = 0.2  # of the image's width, at most
 
@@ -51,20 +52,27 @@ class Lettering:
 
     Attributes
     ----------
-    paint : uint8 array (Y, X)
-        Grey of what is written.
+    ink : float32 array (Y, X)
+        How much white lies over the picture, from 0 to 1.
     covers : bool array (Y, X)
-        Where it is written.
+        Where the picture is hidden, wholly or in part: the strip, and all ink.
     data_bar : (int, int) or None
         Rows of the strip.
     bar : DrawnBar or None
         The one in the strip, else the one in the picture.
     """
 
-    paint: NDArray[np.uint8]
+    ink: NDArray[np.float32]
     covers: NDArray[np.bool_]
     data_bar: tuple[int, int] | None
     bar: DrawnBar | None
+
+    def over(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return an image or stack (..., Y, X) with all of this written over it."""
+        ground = pixels.astype(np.float32)
+        if self.data_bar is not None:
+            ground[..., slice(*self.data_bar), :] = 0
+        return np.asarray(np.rint(ground + (_WHITE - ground) * self.ink), np.uint8)
 
 
 def nice_length(largest_nm: float) -> float:
@@ -108,41 +116,40 @@ def draw(settings: SimulationSettings) -> Lettering:
     """
     from PIL import Image, ImageDraw
 
-    size = (settings.width_px, settings.height_px)
-    paint, cover = Image.new("L", size), Image.new("1", size)
-    pens = ImageDraw.Draw(paint), ImageDraw.Draw(cover)
+    canvas = Image.new("L", (settings.width_px, settings.height_px))
+    pen = ImageDraw.Draw(canvas)
     strip = None
     bar = None
     height = max(20, round(settings.height_px * _STRIP_SHARE))
     first = settings.height_px - height if settings.data_bar else settings.height_px
     if settings.drawn_bar:
-        bar = _bar(pens, settings, bottom=first - height // 3, height=height)
+        bar = _bar(pen, settings, bottom=first - height // 3, height=height)
     if settings.data_bar:
         strip = (first, settings.height_px)
-        pens[1].rectangle((0, first, settings.width_px, settings.height_px), fill=1)
-        bar = _bar(pens, settings, bottom=settings.height_px - height // 4, height=height)
-        _text(pens, (settings.width_px * 0.36, first + height * 0.28), _facts(settings), height)
+        bar = _bar(pen, settings, bottom=settings.height_px - height // 4, height=height)
+        _text(pen, (settings.width_px * 0.36, first + height * 0.28), _facts(settings), height)
     if settings.letters:
-        _text(pens, (height * 0.3, height * 0.2), settings.letters, height * 1.6)
-    return Lettering(np.array(paint), np.array(cover), strip, bar)
+        _text(pen, (height * 0.3, height * 0.2), settings.letters, height * 1.6)
+    ink = np.asarray(canvas, np.float32) / np.float32(_WHITE)
+    covers = ink > 0
+    if strip is not None:
+        covers[slice(*strip)] = True
+    return Lettering(ink, covers, strip, bar)
 
 
-def _bar(
-    pens: tuple[Any, Any], settings: SimulationSettings, *, bottom: int, height: int
-) -> DrawnBar:
+def _bar(pen: Any, settings: SimulationSettings, *, bottom: int, height: int) -> DrawnBar:
     """Draw a scale bar at the left with its number above it."""
     length_nm = nice_length(_BAR_SHARE * settings.width_px * settings.pixel_size_nm)
     length = max(1, round(length_nm / settings.pixel_size_nm))
     left, thick = round(settings.width_px * 0.04), max(2, height // 12)
     box = (left, bottom - thick, left + length - 1, bottom - 1)
-    pens[0].rectangle(box, fill=255)
-    pens[1].rectangle(box, fill=1)
+    pen.rectangle(box, fill=_WHITE)
     text = length_text(length_nm)
-    _text(pens, (left, bottom - thick - height * 0.52), text, height)
+    _text(pen, (left, bottom - thick - height * 0.52), text, height)
     return DrawnBar((bottom - thick, bottom), (left, left + length), length_nm, text)
 
 
-def _text(pens: tuple[Any, Any], place: tuple[float, float], text: str, height: float) -> None:
+def _text(pen: Any, place: tuple[float, float], text: str, height: float) -> None:
     """Write white text whose letters are two fifths of a height tall."""
     from matplotlib import get_data_path
     from PIL import ImageFont
@@ -152,8 +159,7 @@ def _text(pens: tuple[Any, Any], place: tuple[float, float], text: str, height: 
         size=max(8, round(height * 0.4)),
         layout_engine=ImageFont.Layout.BASIC,
     )
-    pens[0].text(place, text, fill=255, font=font)
-    pens[1].text(place, text, fill=1, font=font)
+    pen.text(place, text, fill=_WHITE, font=font)
 
 
 def _facts(settings: SimulationSettings) -> str:

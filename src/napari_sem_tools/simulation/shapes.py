@@ -161,7 +161,8 @@ class Polyhedron:
         heights = level[up] / rise[up, None, None]
         bottom = (level[down] / rise[down, None, None]).max(axis=0)
         face = heights.argmin(axis=0)
-        lowest, second = np.partition(heights, 1, axis=0)[:2]
+        lowest = heights.min(axis=0)
+        second = np.partition(heights, 1, axis=0)[1] if len(heights) > 1 else np.inf
         inside = (lowest >= bottom) & (level[~(up | down)] >= 0).all(axis=0)
         normal = np.moveaxis(self.normals[up][face], -1, 0)
         crease = np.exp(-(second - lowest) / _CREASE_PX)

@@ -168,7 +168,6 @@ def _finish(
 ) -> SimulatedMicrograph:
     """Write the lettering over the image and gather what is true of it."""
     lettering = draw(settings)
-    pixels = np.where(lettering.covers, lettering.paint, pixels)
     labels = np.where(lettering.covers, 0, scene.labels).astype(np.int32)
     visible = np.bincount(labels.ravel(), minlength=len(scene.full) + 1)[1:]
     seen = np.flatnonzero(visible)
@@ -177,7 +176,7 @@ def _finish(
     full = tuple(scene.full[i] for i in seen)
     areas = np.array([int(whole.mask.sum()) for whole in full], float)
     return SimulatedMicrograph(
-        image=_micrograph(pixels, lettering, settings, seed),
+        image=_micrograph(lettering.over(pixels), lettering, settings, seed),
         labels=numbers[labels],
         full=full,
         visible_fraction=visible[seen] / areas,
