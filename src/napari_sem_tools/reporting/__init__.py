@@ -3,8 +3,10 @@
 from napari_sem_tools.reporting.figures import (
     Thumbnail,
     four_panels,
+    outlined_png,
     overview,
     png_bytes,
+    read_png,
     write_figure,
 )
 from napari_sem_tools.reporting.histogram import bin_edges, histogram_figure
@@ -21,8 +23,10 @@ __all__ = [
     "csv_text",
     "four_panels",
     "histogram_figure",
+    "outlined_png",
     "overview",
     "png_bytes",
+    "read_png",
     "render_report",
     "sizes_text",
     "write_figure",

@@ -30,13 +30,16 @@ __all__ = [
     "counted_sizes",
     "four_panels",
     "new_figure",
+    "outlined_png",
     "overview",
     "plain",
     "png_bytes",
+    "read_png",
     "write_figure",
 ]
 
 DPI = 150
+THUMBNAIL_PX = 640  # longest side of a picture in an overview
 _OVERVIEW_COLUMNS = 4
 _INK = "#1d2733"
 
@@ -174,6 +177,32 @@ def png_bytes(figure: Figure, *, dpi: int = DPI) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": "napari-sem-tools"})
     return buffer.getvalue()
+
+
+def outlined_png(
+    image: Micrograph, labels: NDArray[Any], table: pd.DataFrame, *, longest: int = THUMBNAIL_PX
+) -> bytes:
+    """Draw a small picture with outlines, doubtful particles in red, as PNG.
+
+    Returns
+    -------
+    bytes
+        Without scale bar; `overview` adds it.
+    """
+    from matplotlib.image import imsave
+
+    buffer = io.BytesIO()
+    picture = pictures.outlined(pictures.preview(image, labels, longest=longest), table)
+    imsave(buffer, np.clip(picture, 0, 1), format="png")
+    return buffer.getvalue()
+
+
+def read_png(content: bytes) -> NDArray[np.float32]:
+    """Return the colours (y, x, 3) between 0 and 1 of a PNG."""
+    from matplotlib.image import imread
+
+    colours: NDArray[np.float32] = np.asarray(imread(io.BytesIO(content), format="png"))
+    return colours[..., :3]
 
 
 def write_figure(path: str | os.PathLike[str], figure: Figure, *, dpi: int = DPI) -> Path:

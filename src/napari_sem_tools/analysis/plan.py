@@ -1,0 +1,345 @@
+"""What an analysis will do: inputs and wishes joined into one frozen, printable plan."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from napari_sem_tools._version import __version__
+from napari_sem_tools.errors import InvalidSettings, SemError, UnreadableFile
+from napari_sem_tools.micrograph import Micrograph
+from napari_sem_tools.settings import Settings
+
+if TYPE_CHECKING:
+    from napari_sem_tools.measurement import MeasureSettings
+
+__all__ = ["Plan", "Source", "resolve"]
+
+_RESERVED = re.compile(r'[<>:"/\\|?*\x00-\x1f]')  # what some system refuses in a file name
+_DEVICE = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)$")  # reserved words of Windows
+_LONGEST_NAME = 120
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One thing to analyse: a file, or an image that is in memory.
+
+    Attributes
+    ----------
+    name : str
+        Under which its results are kept; unique within a plan, whatever the file system.
+    path : Path or None
+    image : Micrograph or None
+        Given when the image is in memory already.
+    """
+
+    name: str
+    path: Path | None = None
+    image: Micrograph | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def file(self) -> str:
+        """Name of the file without its folder, which may name a person."""
+        return self.path.name if self.path is not None else f"{self.name} (in memory)"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """What will be read, how it is analysed and where the results go.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+    out : Path
+    method : str
+        A row of the table of segmentation methods.
+    settings, measure_settings : Settings
+    pixel_size, width : optional
+        Typed, in nm; None: as each file states.
+    roi, roi_exclude : bool array (Y, X), list of polygons in px, or None
+        Region to measure in, region to leave out.
+    workers : int
+        Processes.
+    left_out : int
+        Inputs that `limit` or `shard` leave to somebody else.
+    """
+
+    sources: tuple[Source, ...]
+    out: Path
+    method: str
+    settings: Settings
+    measure_settings: Settings
+    pixel_size: float | tuple[float, float] | None = None
+    width: float | None = None
+    roi: Any = None
+    roi_exclude: Any = None
+    workers: int = 1
+    left_out: int = 0
+
+    @property
+    def measuring(self) -> MeasureSettings:
+        """`measure_settings` under its own type."""
+        return cast("MeasureSettings", self.measure_settings)
+
+    @property
+    def partial(self) -> Path:
+        """The folder beside `out` where a run under way lives."""
+        return self.out.with_name(self.out.name + ".partial")
+
+    def __str__(self) -> str:
+        """Say in a few lines what will be done."""
+        shown = ", ".join(source.file for source in self.sources[:3])
+        more = len(self.sources) - 3
+        lines = [
+            f"read: {shown}" + (f" and {more} more" if more > 0 else ""),
+            f"pixel size: {self.calibration_text}",
+            f"region: {_region_text(self.roi, 'the whole field')}"
+            + (
+                f", without {_region_text(self.roi_exclude, '')}"
+                if self.roi_exclude is not None
+                else ""
+            ),
+            f"segment: {self.method}, {_changed(self.settings)}",
+            f"measure: {_changed(self.measure_settings)}",
+            f"write: {self.out.name}/",
+        ]
+        if self.left_out:
+            lines.append(f"left out: {self.left_out} further inputs (limit or shard)")
+        return "\n".join(lines)
+
+    @property
+    def calibration_text(self) -> str:
+        """Where the pixel size comes from."""
+        if self.pixel_size is not None:
+            return f"{self.pixel_size} nm, typed"
+        if self.width is not None:
+            return f"image width {self.width:g} nm, typed"
+        return "as each file states"
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that changes a result but the inputs, to recognise a stopped run."""
+        said = {
+            "version": __version__,
+            "method": self.method,
+            "settings": self.settings.to_dict(),
+            "measure": self.measure_settings.to_dict(),
+            "pixel_size": self.pixel_size,
+            "width": self.width,
+            "roi": _digest(self.roi),
+            "roi_exclude": _digest(self.roi_exclude),
+        }
+        return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def resolve(
+    inputs: Any,
+    out: str | os.PathLike[str],
+    *,
+    method: str | None = None,
+    settings: Settings | dict[str, Any] | None = None,
+    measure_settings: Settings | dict[str, Any] | None = None,
+    pixel_size: float | tuple[float, float] | None = None,
+    width: float | None = None,
+    roi: Any = None,
+    roi_exclude: Any = None,
+    limit: int | None = None,
+    workers: int | None = None,
+    shard: str | tuple[int, int] | None = None,
+) -> Plan:
+    """Join inputs and wishes into a plan; nothing is written and no pixel is read.
+
+    Parameters are those of `analyze`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InvalidSettings
+        A wish that cannot be granted.
+    UnreadableFile
+        No input is there.
+    """
+    from napari_sem_tools.measurement import MeasureSettings
+    from napari_sem_tools.segmentation import METHODS
+
+    name = next(iter(METHODS)) if method is None else method
+    if name not in METHODS:
+        raise InvalidSettings(
+            f"There is no segmentation method {name!r}.", hint=f"Known: {', '.join(METHODS)}."
+        )
+    if pixel_size is not None and width is not None:
+        raise InvalidSettings("Give the pixel size or the image width, not both.")
+    found = _sources(inputs)
+    chosen = _share(found, limit, shard)
+    return Plan(
+        sources=tuple(chosen),
+        out=_place(out, chosen),
+        method=name,
+        settings=_record(settings, METHODS[name].settings),
+        measure_settings=_record(measure_settings, MeasureSettings),
+        pixel_size=_lengths(pixel_size, "pixel_size"),
+        width=_lengths(width, "width"),
+        roi=_region(roi),
+        roi_exclude=_region(roi_exclude),
+        workers=_positive(workers, "workers") or 1,
+        left_out=len(found) - len(chosen),
+    )
+
+
+def _record(settings: Any, kind: type[Settings]) -> Settings:
+    """Take a settings record, a dict of its fields, or nothing."""
+    if settings is None:
+        return kind()
+    if isinstance(settings, dict):
+        return kind.from_dict(settings)
+    if not isinstance(settings, kind):
+        raise InvalidSettings(f"{type(settings).__name__} is given where {kind.__name__} belongs.")
+    return settings
+
+
+def _sources(inputs: Any) -> list[Source]:
+    """List what is to be analysed, each under a name of its own."""
+    from napari_sem_tools.reading.inputs import as_micrograph, list_files
+
+    given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    named: list[tuple[str, Path | None, Micrograph | None]] = []
+    for thing in given:
+        if isinstance(thing, str | os.PathLike):
+            named += [(path.stem, path, None) for path in list_files([thing])]
+        else:
+            image = as_micrograph(thing)
+            named.append((image.name, image.source, image))
+    if not named:
+        raise UnreadableFile(
+            "There is no image to analyse.", hint="Give files, folders, globs or a CSV of paths."
+        )
+    taken: set[str] = set()
+    return [Source(_unique(name, taken), path, image) for name, path, image in named]
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """Make a file name that every system takes and that differs from all others."""
+    plain = _RESERVED.sub("_", name).strip(" .")[:_LONGEST_NAME] or "image"
+    if _DEVICE.match(plain):
+        plain += "_"
+    unique, number = plain, 1
+    while unique.casefold() in taken:
+        number += 1
+        unique = f"{plain}_{number}"
+    taken.add(unique.casefold())
+    return unique
+
+
+def _share(
+    sources: list[Source], limit: int | None, shard: str | tuple[int, int] | None
+) -> list[Source]:
+    """Keep the share of one of several machines, then the first few."""
+    chosen = sources
+    if shard is not None:
+        number, count = _shard(shard)
+        chosen = sources[number - 1 :: count]
+        if not chosen:
+            raise InvalidSettings(f"Shard {number}/{count} holds none of {len(sources)} inputs.")
+    limit = _positive(limit, "limit")
+    return chosen[:limit] if limit is not None else chosen
+
+
+def _shard(shard: str | tuple[int, int]) -> tuple[int, int]:
+    """Read ``i/n``."""
+    parts: Iterable[Any] = shard.split("/") if isinstance(shard, str) else shard
+    try:
+        number, count = (int(part) for part in parts)
+    except (TypeError, ValueError):
+        number = count = 0
+    if not 1 <= number <= count:
+        raise InvalidSettings(f"shard = {shard!r} is not i/n.", hint="The third of eight is 3/8.")
+    return number, count
+
+
+def _place(out: str | os.PathLike[str], sources: Sequence[Source]) -> Path:
+    """Return where the results go; never a place that holds an input."""
+    place = Path(os.path.abspath(out))
+    if not place.name:
+        raise InvalidSettings(f"{place} cannot be the folder of the results.")
+    for source in sources:
+        if source.path is not None and Path(os.path.abspath(source.path)).is_relative_to(place):
+            raise InvalidSettings(
+                f"{source.file} lies in {place}, which the results would replace.",
+                hint="Choose another folder for the results.",
+            )
+    return place
+
+
+def _lengths(value: Any, name: str) -> Any:
+    """Check a typed length in nm."""
+    if value is None:
+        return None
+    try:
+        numbers = np.atleast_1d(np.asarray(value, float))
+    except (TypeError, ValueError):
+        numbers = np.array([np.nan])
+    if numbers.size not in (1, 2) or not (np.isfinite(numbers) & (numbers > 0)).all():
+        raise InvalidSettings(f"{name} = {value!r} is no length in nm.")
+    plain = tuple(numbers.tolist())
+    return plain[0] if len(plain) == 1 else plain
+
+
+def _positive(value: int | None, name: str) -> int | None:
+    """Check a count of at least 1."""
+    if value is not None and (value != int(value) or value < 1):
+        raise InvalidSettings(f"{name} = {value!r} is not a whole number of at least 1.")
+    return value
+
+
+def _region(region: Any) -> Any:
+    """Read the file of a region; polygons and masks stay as they are."""
+    if not isinstance(region, str | os.PathLike):
+        return region
+    from napari_sem_tools.reading.regions import read_regions
+
+    return read_regions(region)
+
+
+def _is_mask(region: Any) -> bool:
+    """Tell a mask from polygons."""
+    return isinstance(region, np.ndarray) and region.dtype == np.bool_
+
+
+def _region_text(region: Any, otherwise: str) -> str:
+    """Say how large a region is."""
+    if region is None:
+        return otherwise
+    if _is_mask(region):
+        return f"a mask of {int(region.sum())} px"
+    return f"{len(region)} drawn regions"
+
+
+def _changed(settings: Settings) -> str:
+    """List the settings that differ from their default."""
+    default = {field.name: field.default for field in settings.fields()}
+    changed = {k: v for k, v in settings.to_dict().items() if v != default[k]}
+    return ", ".join(f"{k} = {v}" for k, v in changed.items()) or "settings as they come"
+
+
+def _digest(region: Any) -> str | None:
+    """Hash a region."""
+    if region is None:
+        return None
+    digest = hashlib.sha256()
+    try:
+        for part in [region] if hasattr(region, "dtype") else region:
+            array = np.ascontiguousarray(part)
+            digest.update(f"{array.shape}{array.dtype}".encode() + array.tobytes())
+    except (TypeError, ValueError) as error:
+        raise SemError("The region is neither a mask nor a list of polygons.") from error
+    return digest.hexdigest()
