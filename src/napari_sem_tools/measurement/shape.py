@@ -101,12 +101,12 @@ class Particles:
     @functools.cached_property
     def area(self) -> Floats:
         """Area in squared widths of a pixel."""
-        return self.pixels * self.ratio
+        return self.pixels.astype(np.float64) * self.ratio
 
     @functools.cached_property
     def ecd(self) -> Floats:
         """Diameter of the disc of equal area."""
-        return (4 / np.pi * self.area) ** 0.5
+        return np.sqrt(4 / np.pi * self.area)
 
     @functools.cached_property
     def box(self) -> Box:

@@ -241,7 +241,8 @@ def _reasons(table: pd.DataFrame) -> dict[str, int]:
     out = table.loc[~table["included"].to_numpy(bool)]
     if "doubt_reason" not in out.columns:
         return {"left out": len(out)} if len(out) else {}
-    first = out["doubt_reason"].astype(str).str.partition(",")[0].replace("", "by hand")
+    first = out["doubt_reason"].astype(str).str.replace(",.*", "", regex=True)
+    first = first.replace("", "by hand")
     return {str(k): int(v) for k, v in first.value_counts().items()}
 
 
