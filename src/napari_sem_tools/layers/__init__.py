@@ -1,7 +1,13 @@
 """Records to napari layers and back; the reader, writer and sample data of the manifest."""
 
 from napari_sem_tools.layers.files import napari_get_reader, read_layers, write_labels
-from napari_sem_tools.layers.grid import grid_of, layer_calibration, layer_name, same_grid
+from napari_sem_tools.layers.grid import (
+    calibration_of,
+    grid_of,
+    layer_calibration,
+    layer_name,
+    same_grid,
+)
 from napari_sem_tools.layers.records import (
     LabelsOrigin,
     attach_table,
@@ -18,6 +24,7 @@ from napari_sem_tools.layers.records import (
 __all__ = [
     "LabelsOrigin",
     "attach_table",
+    "calibration_of",
     "compact_labels",
     "from_layer",
     "grid_of",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,12 +42,24 @@ def napari_get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerDa
     callable or None
         Called with the path, it returns a list of layer data tuples.
     """
-    from napari_sem_tools.reading.formats import can_read
-
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    if not paths or not all(can_read(Path(one)) for one in paths):
+    if not paths or not all(_can_read(one) for one in paths):
         return None
     return read_layers
+
+
+def _can_read(path: str | os.PathLike[str]) -> bool:
+    """Tell by its first bytes and tags whether a reader of the suite knows the file."""
+    from napari_sem_tools.errors import SemError
+    from napari_sem_tools.reading.formats import choose
+    from napari_sem_tools.reading.source import Source
+
+    try:
+        with Source(path) as source:
+            choose(source)
+    except SemError:
+        return False
+    return True
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
@@ -148,17 +159,23 @@ def sample_agglomerates() -> list[LayerData]:
 
 def sample_with_data_bar() -> list[LayerData]:
     """Make an image with a label strip as microscopes write it, calibrated."""
-    return _sample("data_bar")
+    return _sample("data bar")
+
+
+def sample_bright_field() -> list[LayerData]:
+    """Make a simulated transmission image, dark particles on a bright ground, calibrated."""
+    return _sample("bright field")
+
+
+def sample_through_focus() -> list[LayerData]:
+    """Make a stack of one place at several focus positions, calibrated."""
+    return _sample("through focus")
 
 
 def _sample(kind: str) -> list[LayerData]:
-    """Write a sample file and read it as any other file, so that the reader is shown too."""
-    from napari_sem_tools.reading import read
-    from napari_sem_tools.simulation.sample import write_sample
+    """Simulate a sample and show it as a file would be."""
+    from napari_sem_tools.simulation.sample import SAMPLES, make_sample
 
-    with tempfile.TemporaryDirectory() as folder:
-        image = read(write_sample(Path(folder), kind=kind))
-        pixels = np.array(image.pixels)
-    name = {"data_bar": "with data bar"}.get(kind, kind)
-    image = image.replace(pixels=pixels, source=None)
-    return [(pixels, image_arguments(image, f"Simulated {name}"), "image")]
+    image = make_sample(kind).image
+    name = f"Simulated {SAMPLES[kind].title[:1].lower()}{SAMPLES[kind].title[1:]}"
+    return [(image.pixels, image_arguments(image, name), "image")]

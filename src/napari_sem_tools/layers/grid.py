@@ -11,9 +11,17 @@ import numpy as np
 
 from napari_sem_tools.micrograph import Calibration, Micrograph
 
-__all__ = ["UNCALIBRATED", "grid_of", "layer_calibration", "layer_name", "same_grid"]
+__all__ = [
+    "UNCALIBRATED",
+    "calibration_of",
+    "grid_of",
+    "layer_calibration",
+    "layer_name",
+    "same_grid",
+]
 
 UNCALIBRATED = " (uncalibrated)"
+_SAME = 1e-9  # relative difference below which two scales are one
 
 
 def same_grid(layer: Any, *, ndim: int | None = None) -> dict[str, Any]:
@@ -96,3 +104,27 @@ def layer_calibration(scale: Any, units: Any) -> Calibration | None:
         return None
     size = tuple(float(s) * f for s, f in zip(scale[-2:], factors, strict=True))
     return Calibration((size[0], size[1]), origin="typed", evidence="scale of the layer")
+
+
+def calibration_of(layer: Any) -> Calibration:
+    """Return the pixel size of any layer: its scale and units, with the origin if known.
+
+    Parameters
+    ----------
+    layer : napari layer
+
+    Returns
+    -------
+    Calibration
+        That of ``metadata["sem"]`` while the layer's scale still is the same.
+    """
+    measured = layer_calibration(layer.scale, layer.units)
+    record = layer.metadata.get("sem")
+    known = record.calibration if record is not None else Calibration()
+    if measured is None:
+        return Calibration() if known.is_calibrated else known
+    if known.pixel_size is not None and np.allclose(
+        known.pixel_size, measured.nm_per_px, rtol=_SAME
+    ):
+        return known
+    return measured

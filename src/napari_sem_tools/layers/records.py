@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.errors import SemError
-from napari_sem_tools.layers.grid import UNCALIBRATED, grid_of, layer_name, same_grid
+from napari_sem_tools.layers.grid import (
+    UNCALIBRATED,
+    calibration_of,
+    grid_of,
+    layer_name,
+    same_grid,
+)
 from napari_sem_tools.micrograph import ImageIdentity, Micrograph, Segmentation
 
 if TYPE_CHECKING:
@@ -115,7 +121,11 @@ def fingerprint(labels: NDArray[Any]) -> str:
 
 
 def labels_arguments(
-    found: Segmentation, image: Any = None, *, name: str | None = None
+    found: Segmentation,
+    image: Any = None,
+    *,
+    name: str | None = None,
+    field: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """Return the keywords of ``viewer.add_labels`` for found particles.
 
@@ -126,6 +136,9 @@ def labels_arguments(
         The image layer whose grid and metadata the labels share.
     name : str, optional
         Instead of ``<image> particles``.
+    field : bool array (Y, X), optional
+        What was looked at, where that is less than the image's field; `field_of` returns it
+        when the particles are measured.
 
     Returns
     -------
@@ -150,11 +163,13 @@ def labels_arguments(
         stem = image.name.removesuffix(UNCALIBRATED)
         if "sem" in image.metadata:
             metadata["sem"] = image.metadata["sem"]
+    if field is not None:
+        metadata["sem_field"] = field
     return {"data": data, "name": name or f"{stem} particles", "metadata": metadata, **grid}
 
 
 def was_edited(layer: Any) -> bool:
-    """Say whether a labels layer differs from what made it; True when nothing is known."""
+    """Say whether a user changed a labels layer's pixels; True when nothing is known."""
     origin = layer.metadata.get("sem_origin")
     return origin is None or origin.fingerprint != fingerprint(np.asarray(layer.data))
 
@@ -205,7 +220,8 @@ def from_layer(layer: Any) -> Micrograph:
     """
     from napari_sem_tools.reading.inputs import as_micrograph
 
-    return as_micrograph(layer)
+    # the scale that the user sees in the window counts, also after it was set by hand
+    return as_micrograph(layer).replace(calibration=calibration_of(layer))
 
 
 def show(record: Any, viewer: Any = None) -> Any:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from napari_sem_tools.micrograph import Calibration, Micrograph
 from napari_sem_tools.settings import Settings
 
-__all__ = ["image_source", "measure_recipe", "segment_recipe", "settings_source"]
+__all__ = [
+    "calibrate_recipe",
+    "image_source",
+    "measure_recipe",
+    "segment_recipe",
+    "settings_source",
+]
 
 _IMPORT = "import napari_sem_tools as sem\n"
 
@@ -61,4 +68,25 @@ def measure_recipe(labels: Any, image: Any, settings: Settings) -> str:
         f"{_IMPORT}image = {image_source(image)}\n"
         f"labels = viewer.layers[{labels.name!r}].data\n"
         f"table = sem.measure(labels, image, settings={settings_source(settings)})\n"
+    )
+
+
+def calibrate_recipe(image: Any, record: Micrograph | None) -> str:
+    """Return Python that gives an image the calibration it has now."""
+    calibration = record.calibration if record is not None else Calibration()
+    lines = [_IMPORT, f"image = {image_source(image)}\n"]
+    if calibration.pixel_size is not None and calibration.origin in ("typed", "scale bar"):
+        path = getattr(image.source, "path", None)
+        if path:
+            lines[1] = f"image = sem.read({str(Path(path))!r})\n"
+        lines.append(f"image = sem.calibrate(image, pixel_size={calibration.pixel_size!r})\n")
+    return "".join(lines)
+
+
+def table_recipe(labels: Any) -> str:
+    """Return Python that gets and summarises the table of a labels layer."""
+    return (
+        f"{_IMPORT}from napari_sem_tools.layers import table_of\n"
+        f"table = table_of(viewer.layers[{labels.name!r}])\n"
+        "print(sem.summarize(table))\n"
     )

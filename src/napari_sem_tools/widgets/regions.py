@@ -20,7 +20,7 @@ def outline_of(vertices: NDArray[Any], kind: str) -> NDArray[np.float64]:
     vertices : float array (n, D)
         As napari keeps them: the four corners of the box for an ellipse.
     kind : str
-        napari's ``shape_type``; a path is closed, a line encloses nothing.
+        napari's ``shape_type``; lines and paths enclose nothing.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def outline_of(vertices: NDArray[Any], kind: str) -> NDArray[np.float64]:
     (0, 2)
     """
     vertices = np.asarray(vertices, float)
-    if kind == "line" or len(vertices) < 3:
+    if kind in ("line", "path") or len(vertices) < 3:
         return np.empty((0, vertices.shape[1]))
     if kind != "ellipse":
         return vertices

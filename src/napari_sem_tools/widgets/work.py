@@ -73,7 +73,7 @@ def attempt(job: Job, progress: Progress, cancel: Cancel) -> Outcome:
         problem = SemError("There is too little memory for this.", hint="Use a smaller image.")
         problem.__cause__ = error
         return Outcome(error=problem)
-    except Exception as error:  # a task ends here; logged with its traceback
+    except Exception as error:  # noqa: BLE001  a task ends here; logged with its traceback
         _log.exception("a task failed")
         problem = SemError(
             f"Something went wrong: {type(error).__name__}: {error}",
