@@ -184,6 +184,8 @@ class Heap:
         """
         rows, columns = surface.inside.shape
         self.full.append(FullMask(row, column, surface.inside))
+        if not (-rows < row < self.shape[0] and -columns < column < self.shape[1]):
+            return
         own = (
             slice(max(0, -row), min(rows, self.shape[0] - row)),
             slice(max(0, -column), min(columns, self.shape[1] - column)),
