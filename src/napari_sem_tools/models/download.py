@@ -224,7 +224,7 @@ def _in_words(error: Exception, url: str) -> SemError:
             f"The proxy on the way to {host} refused.", hint="Check HTTPS_PROXY and HTTP_PROXY."
         )
     if isinstance(error, requests.HTTPError):
-        status = error.response.status_code
+        status = error.response.status_code if error.response is not None else "unknown"
         return ModelNotFound(f"{url} answered with status {status}.", hint=_CARRY)
     return ModelNotFound(
         f"There is no connection to {host}.",

@@ -136,13 +136,13 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
         return tuple(_convert(item, v, where=f"{where}[{i}]") for i, v in enumerate(value))
     if dataclasses.is_dataclass(hint):
         return decode(typing.cast(type, hint), value, where=where)
-    wanted = {"int": int, "float": (int, float), "bool": bool, "dict": dict}.get(
+    wanted: Any = {"int": int, "float": (int, float), "bool": bool, "dict": dict}.get(
         getattr(origin or hint, "__name__", ""), str
     )
     wrong_bool = isinstance(value, bool) and wanted is not bool
     if wrong_bool or not isinstance(value, wanted):
         noun = {int: "a whole number", bool: "true or false", dict: "a JSON object", str: "a text"}
-        word = noun.get(typing.cast(type, wanted), "a number")
+        word = noun.get(wanted, "a number")
         raise InvalidSettings(f"{where} is {_shown(value)}, not {word}.")
     return value
 

@@ -180,6 +180,6 @@ def _from_weights(
         return store.add(mine, path, progress=progress, cancel=cancel).card
     from napari_sem_tools.models.pickles import converted
 
-    with converted(path, cancel=cancel) as safe:
-        mine = card.replace(weights=describe(safe))
-        return store.add(mine, safe, progress=progress, cancel=cancel).card
+    data = converted(path, cancel=cancel)
+    mine = card.replace(weights=describe(data))
+    return store.add(mine, lambda out: out.write(data), progress=progress, cancel=cancel).card

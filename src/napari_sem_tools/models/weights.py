@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import io
 import math
 import os
 import stat
@@ -43,6 +44,7 @@ _BYTES_PER_ITEM = {
     "U64": 8, "I64": 8, "F64": 8,
 }  # fmt: skip
 _MAX_HEADER_BYTES = 16 * 1024**2
+_MAX_HEADER_DEPTH = 4
 _MAX_TENSORS = 100_000
 _MAX_DIMENSIONS = 8
 _CHUNK = 4 * 1024**2
@@ -109,13 +111,15 @@ def sha256_of(path: Path, *, progress: Progress | None = None, cancel: Cancel | 
     return digest.hexdigest()
 
 
-def describe(path: Path, *, file: str = "weights.safetensors", url: str = "") -> WeightsFile:
+def describe(
+    source: Path | bytes, *, file: str = "weights.safetensors", url: str = ""
+) -> WeightsFile:
     """Make the card's entry for a file of weights, after reading its header.
 
     Parameters
     ----------
-    path : Path
-        A safetensors file.
+    source : Path or bytes
+        A safetensors file, or what it holds.
     file : str
         Name it gets beside the card.
     url : str
@@ -125,8 +129,10 @@ def describe(path: Path, *, file: str = "weights.safetensors", url: str = "") ->
     -------
     WeightsFile
     """
-    read_header(path)
-    return WeightsFile(file, sha256_of(path), path.stat().st_size, url)
+    read_header(source)
+    if isinstance(source, bytes):
+        return WeightsFile(file, hashlib.sha256(source).hexdigest(), len(source), url)
+    return WeightsFile(file, sha256_of(source), source.stat().st_size, url)
 
 
 def read_verified(path: Path, weights: WeightsFile) -> bytes:
@@ -163,12 +169,13 @@ def wrong_hash(path: Path | str) -> UntrustedModel:
     )
 
 
-def read_header(path: Path) -> dict[str, TensorSpec]:
+def read_header(source: Path | bytes) -> dict[str, TensorSpec]:
     """Read names, types and shapes of the tensors in a safetensors file.
 
     Parameters
     ----------
-    path : Path
+    source : Path or bytes
+        The file, or what it holds.
 
     Returns
     -------
@@ -181,25 +188,35 @@ def read_header(path: Path) -> dict[str, TensorSpec]:
         The header is no valid one: too long, unknown types, or tensors that do not fill
         the file without holes and overlaps.
     """
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        start = file.read(8)
-        length = int.from_bytes(start, "little")
-        if len(start) < 8 or length > size - 8:
-            raise UntrustedModel(f"{path} is not a safetensors file.")
-        if length > _MAX_HEADER_BYTES:
-            raise UntrustedModel(
-                f"The header of {path} has {length} bytes; at most {_MAX_HEADER_BYTES} are read."
-            )
-        text = file.read(length)
+    if isinstance(source, bytes):
+        return _read_header(io.BytesIO(source), len(source), "The file of weights")
+    with open_regular(source) as file:
+        return _read_header(file, os.fstat(file.fileno()).st_size, str(source))
+
+
+def _read_header(file: BinaryIO, size: int, what: str) -> dict[str, TensorSpec]:
+    """Read and check the header of an open file."""
+    start = file.read(8)
+    length = int.from_bytes(start, "little")
+    if len(start) < 8 or length > size - 8:
+        raise UntrustedModel(f"{what} is not a safetensors file.")
+    if length > _MAX_HEADER_BYTES:
+        raise UntrustedModel(
+            f"The header of {what} has {length} bytes; at most {_MAX_HEADER_BYTES} are read."
+        )
     header = strict_json.parse(
-        text, what=f"The header of {path}", max_bytes=_MAX_HEADER_BYTES, max_depth=4
+        file.read(length),
+        what=f"The header of {what}",
+        max_bytes=_MAX_HEADER_BYTES,
+        max_depth=_MAX_HEADER_DEPTH,
     )
     if not isinstance(header, dict) or len(header) > _MAX_TENSORS:
-        raise UntrustedModel(f"The header of {path} is not a table of at most 100,000 tensors.")
+        raise UntrustedModel(
+            f"The header of {what} is not a table of at most {_MAX_TENSORS} tensors."
+        )
     header.pop("__metadata__", None)
-    places = {name: _place(name, row, path) for name, row in header.items()}
-    _check_places([(first, stop) for _, first, stop in places.values()], size - 8 - length, path)
+    places = {name: _place(name, row, what) for name, row in header.items()}
+    _check_places([(first, stop) for _, first, stop in places.values()], size - 8 - length, what)
     return {name: spec for name, (spec, _, _) in places.items()}
 
 
@@ -231,7 +248,7 @@ def check_shapes(found: Mapping[str, TensorSpec], expected: Mapping[str, Sequenc
             raise UntrustedModel(f"The weights hold {name[:80]!r}, unknown to the architecture.")
 
 
-def _place(name: str, row: Any, path: Path) -> tuple[TensorSpec, int, int]:
+def _place(name: str, row: Any, what: str) -> tuple[TensorSpec, int, int]:
     """Read one row of the header: type, shape, first and last byte."""
     try:
         dtype, shape, (first, stop) = row["dtype"], tuple(row["shape"]), row["data_offsets"]
@@ -240,20 +257,20 @@ def _place(name: str, row: Any, path: Path) -> tuple[TensorSpec, int, int]:
         fits = fits and len(shape) <= _MAX_DIMENSIONS and len(row) == 3
         wanted = _BYTES_PER_ITEM[dtype] * math.prod(shape) if fits else -1
     except (KeyError, TypeError, ValueError) as error:
-        raise UntrustedModel(f"The header of {path} describes {name[:80]!r} wrongly.") from error
+        raise UntrustedModel(f"The header of {what} describes {name[:80]!r} wrongly.") from error
     if not fits or stop - first != wanted:
         raise UntrustedModel(
-            f"The header of {path} gives {name[:80]!r} a size that is not its own."
+            f"The header of {what} gives {name[:80]!r} a size that is not its own."
         )
     return TensorSpec(dtype, shape), first, stop
 
 
-def _check_places(places: list[tuple[int, int]], size: int, path: Path) -> None:
+def _check_places(places: list[tuple[int, int]], size: int, what: str) -> None:
     """Refuse holes, overlaps and bytes that belong to no tensor."""
     end = 0
     for first, stop in sorted(places):
         if first != end:
-            raise UntrustedModel(f"The tensors of {path} overlap or leave holes.")
+            raise UntrustedModel(f"The tensors of {what} overlap or leave holes.")
         end = stop
     if end != size:
-        raise UntrustedModel(f"{path} has {size} bytes of tensors, where its header says {end}.")
+        raise UntrustedModel(f"{what} has {size} bytes of tensors, where its header says {end}.")
