@@ -1,3 +1,4 @@
+from .job import read_source as read_source
 from .main import Analysis as Analysis
 from .main import analyze as analyze
 from .plan import Plan as Plan

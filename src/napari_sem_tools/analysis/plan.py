@@ -139,7 +139,7 @@ class Plan:
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def resolve(
+def resolve(  # noqa: PLR0913  the public contract: every wish is a keyword
     inputs: Any,
     out: str | os.PathLike[str],
     *,
@@ -153,10 +153,12 @@ def resolve(
     limit: int | None = None,
     workers: int | None = None,
     shard: str | tuple[int, int] | None = None,
+    replaces_out: bool = True,
 ) -> Plan:
     """Join inputs and wishes into a plan; nothing is written and no pixel is read.
 
-    Parameters are those of `analyze`.
+    Parameters are those of `analyze`; `replaces_out` False allows inputs that lie in `out`,
+    for what only adds files there.
 
     Returns
     -------
@@ -183,7 +185,7 @@ def resolve(
     chosen = _share(found, limit, shard)
     return Plan(
         sources=tuple(chosen),
-        out=_place(out, chosen),
+        out=_place(out, chosen if replaces_out else []),
         method=name,
         settings=_record(settings, METHODS[name].settings),
         measure_settings=_record(measure_settings, MeasureSettings),

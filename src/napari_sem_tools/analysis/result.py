@@ -90,8 +90,8 @@ class ImageResult:
         if not len(self.table):
             return np.empty(0)
         counted = self.table["included"].to_numpy(bool)
-        sizes: NDArray[np.float64] = self.table[f"ecd_{self.unit}"].to_numpy(np.float64)
-        return sizes[counted]
+        sizes = np.asarray(self.table[f"ecd_{self.unit}"].array, dtype=np.float64)
+        return np.compress(counted, sizes)
 
     def count(self, flag: str) -> int:
         """Count the particles with a flag such as ``"doubtful"``."""

@@ -1,0 +1,1 @@
+"""The command ``sem-tools``: one file a command; the only room that prints."""
