@@ -1,0 +1,1 @@
+"""Learning: scenes, targets, crops, losses and the loop."""

@@ -1,0 +1,143 @@
+"""A folder of simulated scenes, rendered once and learned from many times."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sem_tools.errors import InvalidTrainingSet
+from napari_sem_tools.files import write_file
+from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
+
+__all__ = ["SceneFolder", "render_scenes"]
+
+_SHARD = 25  # scenes of a file: a few seconds of work, so that little is lost by a stop
+
+
+def render_scenes(
+    folder: Path,
+    count: int,
+    *,
+    seed: int = 0,
+    size_px: int = 512,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Path:
+    """Render scenes into a folder; what is there already is kept, so a stop costs little.
+
+    Parameters
+    ----------
+    folder : Path
+    count : int
+        Number of scenes, rounded up to whole files of 25.
+    seed : int, optional
+    size_px : int, optional
+        Side of a scene.
+    jobs : int, optional
+        Processes.
+    progress, cancel : callable, optional
+
+    Returns
+    -------
+    Path
+        The folder, with files ``scenes-NNNN.npz``.
+
+    Raises
+    ------
+    Cancelled
+        Whole files that were finished stay.
+    """
+    shards = range(-(-count // _SHARD))
+    todo = [k for k in shards if not _shard_path(folder, k).exists()]
+    report(progress, len(shards) - len(todo), len(shards), "rendering scenes")
+    with ProcessPoolExecutor(jobs) as pool:
+        runs = [pool.submit(_render, folder, seed, k, size_px) for k in todo]
+        for done, run in enumerate(as_completed(runs), start=len(shards) - len(todo) + 1):
+            run.result()
+            report(progress, done, len(shards), "rendering scenes")
+            if cancel is not None and cancel():
+                pool.shutdown(cancel_futures=True)
+                stop_if_cancelled(cancel)
+    return folder
+
+
+def _shard_path(folder: Path, shard: int) -> Path:
+    """Return the file of a shard."""
+    return folder / f"scenes-{shard:04d}.npz"
+
+
+def _render(folder: Path, seed: int, shard: int, size_px: int) -> None:
+    """Render the scenes of one file."""
+    from napari_sem_tools.simulation.training_scene import training_scene
+    from napari_sem_tools.training.targets import separation_targets
+
+    numbers = range(shard * _SHARD, (shard + 1) * _SHARD)
+    scenes = [training_scene((seed, number), size_px=size_px) for number in numbers]
+    recipes = json.dumps([scene.recipe.to_dict() for scene in scenes])
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        images=np.stack([scene.image for scene in scenes]),
+        targets=np.stack([separation_targets(s.labels, s.ignore) for s in scenes]),
+        labels=np.stack([scene.labels for scene in scenes]),
+        recipes=np.frombuffer(recipes.encode(), np.uint8),
+    )
+    write_file(_shard_path(folder, shard), content.getvalue())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SceneFolder:
+    """Scenes in memory.
+
+    Attributes
+    ----------
+    images : uint8 array (N, Y, X)
+    targets : uint8 array (N, 4, Y, X)
+        Planes of `napari_sem_tools.training.targets.PLANES`.
+    labels : uint16 array (N, Y, X)
+    recipes : list of dict
+    """
+
+    images: NDArray[np.uint8]
+    targets: NDArray[np.uint8]
+    labels: NDArray[np.uint16]
+    recipes: list[dict[str, Any]]
+
+    @classmethod
+    def load(cls, folder: Path, *, shards: slice = slice(None)) -> SceneFolder:
+        """Read the files of a folder.
+
+        Parameters
+        ----------
+        folder : Path
+        shards : slice, optional
+            Which of the sorted files.
+
+        Returns
+        -------
+        SceneFolder
+
+        Raises
+        ------
+        InvalidTrainingSet
+            There is none.
+        """
+        paths = sorted(Path(folder).glob("scenes-*.npz"))[shards]
+        if not paths:
+            raise InvalidTrainingSet(
+                f"{folder} holds no rendered scenes.", hint="Render them with render_scenes first."
+            )
+        parts = [np.load(path, allow_pickle=False) for path in paths]
+        recipes = [r for part in parts for r in json.loads(part["recipes"].tobytes())]
+        images, targets, labels = (
+            np.concatenate([part[key] for part in parts]) for key in ("images", "targets", "labels")
+        )
+        return cls(images, targets, labels, recipes)
