@@ -9,6 +9,7 @@ in ``.partial``, so that nobody takes them for results.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import shutil
@@ -94,41 +95,61 @@ def replace_folder(built: Path, target: Path) -> Path:
     built : Path
         The complete folder, on the same disk as `target`.
     target : Path
-        Its place.  An existing folder is renamed aside, replaced, then deleted; should
-        the machine stop between the two renames, `sweep` puts it back.
+        Its place.  Where the system can, an existing folder changes places with `built` in
+        one step (Linux, macOS) and is then deleted.  Elsewhere it is renamed aside first;
+        should the machine stop between the two renames, `sweep` puts it back.
 
     Returns
     -------
     Path
         `target`.
+
+    Raises
+    ------
+    SemError
+        The folder cannot be put in place; what was there is untouched.
     """
-    aside = target.with_name(f".{target.name}.replaced.partial")
-    if aside.exists() and target.exists():
-        shutil.rmtree(aside)
-    if target.exists():
-        os.rename(target, aside)
+    aside = _aside(target)
     try:
-        os.rename(built, target)
+        for folder, _, _ in os.walk(built):
+            _synchronise(Path(folder))
+        if target.exists():
+            if not _exchange(built, target):
+                _two_renames(built, target, aside)
+        else:
+            os.rename(built, target)
     except OSError as error:
-        if aside.exists() and not target.exists():
-            os.rename(aside, target)
         raise SemError(
             f"{target} could not be put in place: {error.strerror or error}.",
             hint=f"The finished results are in {built}.",
         ) from error
     _synchronise(target.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+    for old in (aside, built):
+        shutil.rmtree(old, ignore_errors=True)
     return target
 
 
 def sweep(target: Path) -> None:
-    """Repair what a crash during `replace_folder` left: put the old folder back."""
-    aside = target.with_name(f".{target.name}.replaced.partial")
-    if aside.exists():
-        if target.exists():
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            os.rename(aside, target)
+    """Repair what a crash during `replace_folder` left: put the old folder back.
+
+    Raises
+    ------
+    SemError
+        The old folder cannot be put back.
+    """
+    aside = _aside(target)
+    if not aside.exists():
+        return
+    if target.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        return
+    try:
+        os.rename(aside, target)
+    except OSError as error:
+        raise SemError(
+            f"{target} could not be put back: {error.strerror or error}.",
+            hint=f"Rename {aside} to {target.name}.",
+        ) from error
 
 
 def place_folder(built: Path, target: Path) -> Path:
@@ -250,6 +271,38 @@ def _lock(file: BinaryIO) -> bool:
     except OSError as error:
         return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
     return True
+
+
+def _aside(target: Path) -> Path:
+    """Where an old folder waits while the new one takes its place."""
+    return target.with_name(f".{target.name}.replaced.partial")
+
+
+def _two_renames(built: Path, target: Path, aside: Path) -> None:
+    """Put the old folder aside and the new one in place; undo it when that fails."""
+    if aside.exists():
+        shutil.rmtree(aside)
+    os.rename(target, aside)
+    try:
+        os.rename(built, target)
+    except OSError:
+        os.rename(aside, target)
+        raise
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two folders change places in one step; False where the system cannot."""
+    names = os.fsencode(first), os.fsencode(second)
+    try:
+        library = ctypes.CDLL(None)
+        if sys.platform == "linux":
+            here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+            return bool(library.renameat2(here, names[0], here, names[1], swap) == 0)
+        if sys.platform == "darwin":
+            return bool(library.renamex_np(*names, 2) == 0)  # RENAME_SWAP
+    except (AttributeError, OSError, TypeError):  # no such call in this C library
+        return False
+    return False
 
 
 def _replace(temporary: Path, target: Path) -> None:

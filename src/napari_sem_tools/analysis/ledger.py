@@ -7,6 +7,7 @@ counts.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import shutil
@@ -22,6 +23,7 @@ __all__ = ["Ledger", "hash_file"]
 _CHUNK = 1 << 20
 _PLAN = "plan.txt"
 _FINISHED = "finished.txt"
+_FOLDERS = {"figures", "labels"}  # all folders that results hold
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +64,7 @@ class Ledger:
                 f"{plan.out} exists.",
                 hint="Choose another folder, or allow it to be replaced (--overwrite).",
             )
-        if plan.out.exists() and not plan.out.is_dir():
-            raise OutputExists(f"{plan.out} is a file.", hint="Choose another folder.")
+        self._refuse_what_is_not_ours(plan)
         if (self.entries / _FINISHED).exists():
             self.discard()
         stopped = self._stopped_run()
@@ -82,6 +83,21 @@ class Ledger:
         self.discard()
         write_text(self.entries / _PLAN, plan.fingerprint())
 
+    def _refuse_what_is_not_ours(self, plan: Plan) -> None:
+        """Keep folders that no analysis has made from being deleted."""
+        if plan.out.exists() and not plan.out.is_dir():
+            raise OutputExists(f"{plan.out} is a file.", hint="Choose another folder.")
+        for folder, ours in ((plan.out, _FOLDERS), (self.folder, {"ledger", "result"})):
+            inside = folder.iterdir() if folder.is_dir() else ()
+            foreign = sorted(
+                path.name for path in inside if path.is_dir() and path.name not in ours
+            )
+            if foreign:
+                raise OutputExists(
+                    f"{folder} holds the folder {foreign[0]}, which no analysis has made.",
+                    hint="Choose another folder for the results.",
+                )
+
     def _stopped_run(self) -> str:
         """Return the fingerprint of a stopped run, empty without one."""
         try:
@@ -91,6 +107,8 @@ class Ledger:
 
     def done(self) -> list[str]:
         """List the sources that are done."""
+        if not self._stopped_run():
+            return []
         return [path.stem for path in self.entries.glob("*.done")]
 
     def add(self, source: Source, results: list[ImageResult]) -> None:
@@ -136,7 +154,9 @@ class Ledger:
         write_file(self.entries / _FINISHED, b"")
 
     def discard(self) -> None:
-        """Delete the run; the ledger first, so that a half deleted one is never gone on with."""
+        """Delete the run; its plan first, so that a half deleted one is never gone on with."""
+        with contextlib.suppress(OSError):
+            (self.entries / _PLAN).unlink()
         for folder in (self.entries, self.folder):
             shutil.rmtree(folder, ignore_errors=True)
 
