@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.calibration import INSTRUMENT_UNCERTAINTY
+from napari_sem_tools.calibration import INSTRUMENT_UNCERTAINTY, find_burnt_in
 from napari_sem_tools.calibration.resized import Verdict, compare_sizes
 from napari_sem_tools.micrograph import Calibration, Metadata, Micrograph
 from napari_sem_tools.reading.pixels import not_finite
@@ -129,8 +129,15 @@ def _field(
     notes = []
     if data_bar is not None:
         field[slice(*data_bar)] = False
-    if found.overlay is not None and found.overlay.shape == field.shape:
-        field &= ~found.overlay
+    overlay = found.overlay if np.shape(found.overlay) == field.shape else None
+    if overlay is not None or found.array.dtype.kind in "ui":
+        burnt = find_burnt_in(grey, data_bar=data_bar, overlay=overlay) & field
+        field &= ~burnt
+        if burnt.any():
+            notes.append(
+                f"Letters or lines are drawn into the picture: {int(burnt.sum())} pixels "
+                "are not measured."
+            )
     bad = not_finite(np.asarray(found.array)) if found.array.dtype.kind in "fc" else None
     if bad is not None:
         if bad.shape != field.shape:

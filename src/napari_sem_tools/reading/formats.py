@@ -15,6 +15,7 @@ __all__ = ["FORMATS", "SUFFIXES", "Format", "can_read", "choose"]
 
 _HERE: Final = "napari_sem_tools.reading"
 _TIFF: Final = (".tif", ".tiff")
+_ANY_PICTURE: Final = ("tiff", "raster")
 _PICTURES: Final = (".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".png")
 
 
@@ -51,8 +52,30 @@ class Format(NamedTuple):
 # The order is that in which the contents are looked at: the first that knows the file reads it.
 FORMATS: Final[tuple[Format, ...]] = (
     Format("zeiss", "Zeiss", _TIFF, f"{_HERE}.zeiss"),
+    Format("fei", "FEI/Thermo", _TIFF, f"{_HERE}.fei"),
+    Format(
+        "phenom", "Phenom", (*_TIFF, ".jpg", ".jpeg"), f"{_HERE}.phenom", containers=_ANY_PICTURE
+    ),
+    Format("tescan", "TESCAN", _TIFF, f"{_HERE}.tescan"),
+    Format("olympus", "Olympus SIS", _TIFF, f"{_HERE}.olympus"),
+    Format("tvips", "TVIPS", _TIFF, f"{_HERE}.tvips"),
+    Format("gatan-tiff", "Gatan", _TIFF, f"{_HERE}.gatan_tiff"),
     Format("imagej", "ImageJ", _TIFF, f"{_HERE}.imagej"),
-    Format("plain", "any", _PICTURES, f"{_HERE}.plain", containers=("tiff", "raster")),
+    Format("ome", "OME", _TIFF, f"{_HERE}.ome"),
+    Format("jeol-tem", "JEOL", _TIFF, f"{_HERE}.jeol_tem"),
+    Format("hamamatsu", "Hamamatsu", _TIFF, f"{_HERE}.hamamatsu"),
+    Format(
+        "sidecar", "JEOL, Hitachi, TESCAN", _PICTURES, f"{_HERE}.sidecar", containers=_ANY_PICTURE
+    ),
+    Format("hitachi", "Hitachi", _TIFF, f"{_HERE}.hitachi"),
+    Format("gatan-dm", "Gatan", (".dm3", ".dm4"), f"{_HERE}.gatan_dm", containers=("dm",)),
+    Format("tia-ser", "FEI TIA", (".ser",), f"{_HERE}.ser", containers=("ser",)),
+    Format(
+        "velox", "Thermo Velox", (".emd",), f"{_HERE}.velox", extra="formats", containers=("hdf5",)
+    ),
+    Format("mrc", "MRC", (".mrc", ".map", ".mrcs", ".rec"), f"{_HERE}.mrc", containers=("mrc",)),
+    Format("phenom-elid", "Phenom", (".elid",), f"{_HERE}.phenom_elid", containers=("elid",)),
+    Format("plain", "any", _PICTURES, f"{_HERE}.plain", containers=_ANY_PICTURE),
 )
 
 SUFFIXES: Final[tuple[str, ...]] = tuple(sorted({s for row in FORMATS for s in row.suffixes}))

@@ -14,7 +14,7 @@ from napari_sem_tools.reading.statement import Picture, Pixels, Statement
 from napari_sem_tools.reading.text import integer, length_nm, number, parse_ini, per_nm
 from napari_sem_tools.reading.tiffpages import Page, check_size, first_pages, read_tiff
 
-__all__ = ["describe", "is_imagej", "read", "sniff"]
+__all__ = ["describe", "is_imagej", "prefer", "read", "sniff"]
 
 _NO_LENGTH: Final = ("", "pixel", "pixels", "px", "inch", "unit")
 
@@ -32,7 +32,13 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> list[Picture]:
     """List the pictures; slices behind a single directory are one stack."""
-    pictures = read_tiff(source, describe, colour_is_display=True)
+    opened = first_pages(source, 1)[0]
+
+    def describe_any(page: Page) -> Statement:
+        """Read a page; later ones have no description of their own."""
+        return describe(page if is_imagej(page) else Page(source, page.shape, opened))
+
+    pictures = read_tiff(source, describe_any, colour_is_display=True)
     first = pictures[0]
     planes = integer(first.statements[0].raw["ImageJ"].get("images", "")) or 1
     if len(pictures) == 1 and first.count == 1 and planes > 1:
@@ -67,6 +73,30 @@ def describe(page: Page) -> Statement:
         reciprocal=None if None in reciprocal else (reciprocal[0] or 0.0, reciprocal[1] or 0.0),
         evidence=stated,
         rounding=0.0,
+    )
+
+
+def prefer(set_later: Statement, said: Statement) -> Statement:
+    """Let a scale that a person set in ImageJ win over the vendor's, and say both."""
+    if set_later.pixel_size is None:
+        return said
+    notes = said.notes
+    if said.pixel_size is not None:
+        notes = (
+            *notes,
+            f"{said.vendor} states {said.pixel_size[1]:.6g} nm per pixel, ImageJ afterwards "
+            f"{set_later.pixel_size[1]:.6g} nm; the latter was taken.",
+        )
+    return dataclasses.replace(
+        said,
+        pixel_size=set_later.pixel_size,
+        reciprocal=None,
+        evidence=set_later.evidence,
+        rounding=set_later.rounding,
+        stored=(None, None),
+        must_be_stored=False,
+        raw=said.raw | {"ImageJ": set_later.raw["ImageJ"]},
+        notes=notes,
     )
 
 

@@ -27,7 +27,7 @@ _LUMA: Final = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 def native(array: NDArray[Any]) -> NDArray[Any]:
     """Return the array in the machine's byte order; bits become 0 and 255, half floats float32."""
     if array.dtype == bool:
-        return array.astype(np.uint8) * np.uint8(255)
+        return np.asarray(array.astype(np.uint8) * np.uint8(255))
     if array.dtype == np.float16:
         return array.astype(np.float32)
     return np.asarray(array.astype(array.dtype.newbyteorder("="), copy=False))

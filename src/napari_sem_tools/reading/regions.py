@@ -226,5 +226,5 @@ def _polygons_to_mask(regions: Any, shape: tuple[int, int]) -> NDArray[np.bool_]
                 f"A region with corners of shape {corners.shape} is no polygon.",
                 hint="Give at least three corners (y, x) in px.",
             )
-        mask |= np.asarray(fill(shape, corners[:, -2:]))  # type: ignore[no-untyped-call]
+        mask |= np.asarray(fill(shape, corners[:, -2:]))
     return mask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import logging
 import os
 import threading
@@ -19,6 +20,7 @@ __all__ = ["Source", "library_errors", "quiet"]
 _HEAD: Final = 4096
 _TAIL: Final = 1 << 20
 _SIDECAR_LIMIT: Final = 4 << 20  # bytes; side-cars are a few kB
+_LARGE_SIDECAR: Final = 64 << 20  # an EMI may hold a copy of the pixels
 
 
 class Source:
@@ -59,6 +61,16 @@ class Source:
             )
         self.container = container_of(self.head, self.size)
         self._tiff: Any = None
+        self._content: bytes | None = None
+
+    @classmethod
+    def of_bytes(cls, path: Path, content: bytes) -> Self:
+        """Make the source of a file that lies inside another."""
+        source = cls.__new__(cls)
+        source.path, source._content, source._tiff = path, content, None
+        source.head, source.size = content[:_HEAD], len(content)
+        source.container = container_of(source.head, source.size)
+        return source
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +86,8 @@ class Source:
             import tifffile
 
             with library_errors(self.path, "is no readable TIFF"), quiet("tifffile"):
-                self._tiff = tifffile.TiffFile(self.path)
+                inside = io.BytesIO(self._content) if self._content is not None else None
+                self._tiff = tifffile.TiffFile(inside or self.path)
                 if not len(self._tiff.pages):
                     raise ValueError("no page")
         return self._tiff
@@ -83,6 +96,8 @@ class Source:
         """Return up to `count` bytes from an offset; fewer at the end of the file."""
         if offset < 0 or count <= 0 or offset >= self.size:
             return b""
+        if self._content is not None:
+            return self._content[offset : offset + count]
         with self.path.open("rb") as file:
             file.seek(offset)
             return file.read(min(count, self.size - offset))
@@ -102,6 +117,15 @@ class Source:
             with contextlib.suppress(OSError), path.open("rb") as file:
                 return path, decode(file.read(_SIDECAR_LIMIT))
         return None
+
+    def sidecar_bytes(self, *names: str) -> bytes:
+        """Return the content of the first of these files that lies beside, else nothing."""
+        for name in names:
+            path = _beside(self.path, name)
+            with contextlib.suppress(OSError):
+                if path is not None and path.stat().st_size <= _LARGE_SIDECAR:
+                    return path.read_bytes()
+        return b""
 
 
 def _beside(path: Path, name: str) -> Path | None:

@@ -65,6 +65,8 @@ def label_strip(said: Statement, grey: NDArray[Any]) -> Strip:
         return Strip(found)
     if found is not None and abs(found[0] - stated) <= _NEAR_ROWS:
         return Strip((stated, height), (stated,))
+    if said.stored[1] not in (None, grey.shape[1]):
+        return Strip(found)  # of another width: the stated rows are only a guess
     if _is_edge(grey, stated) or (found is None and _strip_like(grey[stated:])):
         return Strip((stated, height), (stated,))
     return _contradicted(said, grey, stated, found)

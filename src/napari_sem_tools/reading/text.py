@@ -68,7 +68,7 @@ def decode(content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace").rstrip("\0")
     sample = content[:400]
-    half = len(sample) // 2
+    half = len(sample) // 2 if len(sample) >= 8 else 0  # a unit of three letters is no UTF-16
     if half and sample[1::2].count(0) > 0.8 * half and sample[::2].count(0) < 0.2 * half:
         return content.decode("utf-16-le", "replace").rstrip("\0")
     if half and sample[::2].count(0) > 0.8 * half and sample[1::2].count(0) < 0.2 * half:
@@ -247,8 +247,8 @@ def full_date(date: str, time: str = "", *, day_first: bool = False) -> str | No
 
 def _after_date(date: str) -> str:
     """Return what may be the time in a text that holds both."""
-    match = re.search(r"\d{1,2}:\d{2}.*", date)
-    return match.group(0) if match else ""
+    match = re.search(r"(?:^|[ T])(\d{1,2}:\d{2}.*)", date)
+    return match.group(1) if match else ""
 
 
 def _date(date: str, *, day_first: bool) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ MAX_BYTES: Final = 16 << 30
 MAP_FROM_PX: Final = 64_000_000
 """Pixels from which an uncompressed picture is mapped from the file, not read into memory."""
 
+_LOG: Final = logging.getLogger("napari_sem_tools.reading")
 _MAX_TAG: Final = 16 << 20  # bytes of a tag that are looked at
 _MAX_RATIO: Final = {1: 1.0, 5: 1500, 8: 1100, 32946: 1100, 32773: 130}  # by compression
 _ANY_RATIO: Final = 50_000  # LERC, WebP, zstd: constant tiles shrink without bound
@@ -135,7 +137,7 @@ def read_tiff(
     with library_errors(source.path, "is no readable TIFF"), quiet("tifffile"):
         pages = _parsed(source)
         entries = [
-            (index, ifd, describe(Page(source, _size(ifd), ifd)))
+            (index, ifd, _described(Page(source, _size(ifd), ifd), describe))
             for index, ifd in enumerate(pages)
             if not ifd.is_reduced and _size(ifd) != (0, 0)
         ]
@@ -150,6 +152,23 @@ def read_tiff(
         else:
             runs.append([entry])
     return [_picture(source, run, colour_is_display) for run in runs]
+
+
+def _described(page: Page, describe: Describe) -> Statement:
+    """Make the statement of a page; a fault in the metadata costs the scale, not the picture."""
+    from napari_sem_tools.reading import imagej
+
+    try:
+        said = describe(page)
+    except Exception as error:  # noqa: BLE001  whatever a damaged text makes of a parser
+        _LOG.info("Metadata of %s could not be read", page.source.path, exc_info=error)
+        return Statement(
+            "unknown", "TIFF", {}, {"TIFF": page.standard_tags()}, origin="none",
+            notes=("The metadata are damaged and were not read; the image is uncalibrated.",),
+        )  # fmt: skip
+    if said.vendor == "ImageJ" or not imagej.is_imagej(page):
+        return said
+    return imagej.prefer(imagej.describe(page), said)
 
 
 def _parsed(source: Source) -> list[Any]:
