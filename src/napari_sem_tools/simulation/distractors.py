@@ -67,7 +67,7 @@ def _label(
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     wide, tall = right - left, bottom - top
     x, y = _place(rng, shape, wide, tall)
-    grey = int(rng.choice([0, 255, 255, 0, rng.integers(0, 256)]))
+    grey = int(rng.choice([0, 255, 255, 0, int(rng.integers(0, 256))]))
     gap, thick = int(size * rng.uniform(0.05, 0.3)) + 1, max(2, int(size * rng.uniform(0.08, 0.3)))
     bar = int(rng.uniform(0.8, 1.6) * wide) if rng.random() < 0.45 else 0
     whole = tall + (gap + thick if bar else 0)

@@ -52,8 +52,8 @@ class Crops:
         numbers = self.rng.integers(0, len(self.scenes.images), count)
         pairs = [self._one(int(number)) for number in numbers]
         images = np.stack([image for image, _ in pairs])[:, None]
-        targets = np.stack([target for _, target in pairs]).astype(np.float32) / 255
-        return images, targets
+        targets = np.stack([target for _, target in pairs]).astype(np.float32)
+        return images, targets / np.float32(255)
 
     def _one(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Cut, turn, write over and re-grade one crop."""

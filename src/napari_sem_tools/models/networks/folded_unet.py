@@ -23,7 +23,7 @@ def _block(channels_in: int, channels_out: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class FoldedUNet(nn.Module):
+class FoldedUNet(nn.Module):  # type: ignore[misc]  # torch is not typed here
     """U-Net between a pixel unshuffle and a pixel shuffle.
 
     The full-resolution levels of a U-Net take most of its time and hold little of its
