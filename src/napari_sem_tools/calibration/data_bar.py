@@ -6,7 +6,6 @@ It floats: in many files picture rows go on below it.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,8 +27,10 @@ _DRAWN_PICTURE = 0.2  # of a dark picture after gamma; then longer runs are aske
 _MIN_ROWS = 8
 _MIN_HEIGHT, _MAX_HEIGHT = 0.015, 0.25  # of the image
 _INK = 40  # levels between letters and their paper
+_LEAST_INK, _MOST_INK = 0.003, 0.45  # share of a strip
 _PIECES = 16  # of the width, each of which must show paper, but for two: a logo
 _LOWEST = 0.73  # of the rows: where a resampled strip is looked for
+_MAX_PAIRS = 12  # of edges that are looked at closely
 _OWN_PAPER = 0.42  # of a row, from which on it speaks for a strip
 _STEP = 18  # levels by which columns change at the edge of a resampled strip
 _EDGE, _SURE_EDGE = 0.40, 0.72  # share of the columns that do
@@ -243,7 +244,7 @@ def _is_strip(grey: Plane, first: int, stop: int, paper: _Paper) -> bool:
 def _has_text(block: Plane, level: int) -> bool:
     """Tell whether a block carries letters: many changes along its rows, little ink."""
     ink = ~_near(block, level, _INK)
-    if not 0.003 <= ink.mean() <= 0.45:
+    if not _LEAST_INK <= ink.mean() <= _MOST_INK:
         return False
     changes = np.count_nonzero(ink[:, 1:] != ink[:, :-1], axis=1)
     return bool((changes >= 6).mean() >= 0.2)
@@ -291,18 +292,44 @@ def _from_edges(grey: Plane) -> tuple[int, int] | None:
     peaks = np.flatnonzero((share >= _EDGE) & (size >= largest))
     edges = [int(peak) + start for peak in peaks]
     strength = {int(peak) + start: float(share[peak]) for peak in peaks} | {rows: 1.0}
-    best: tuple[float, int, int] | None = None
-    for top, bottom in itertools.product(edges, [*edges, rows]):
-        if bottom - top < _MIN_ROWS or not _is_strip(grey, top, bottom, _LOSSY):
-            continue
-        if not _paper_begins(grey, top, bottom, min(strength[top], strength[bottom])):
-            continue
-        block = grey[top:bottom]
-        paper = _near(block, _level(block), _LOSSY.tolerance).mean(axis=1)
-        rank = float((paper - _OWN_PAPER).sum())  # rows of the picture count against it
-        if best is None or rank > best[0]:
-            best = (rank, top, bottom)
-    return None if best is None else best[1:]
+    for top, bottom in _likely_pairs(grey, start, [*edges, rows]):
+        weakest = min(strength[top], strength[bottom])
+        if _is_strip(grey, top, bottom, _LOSSY) and _paper_begins(grey, top, bottom, weakest):
+            return top, bottom
+    return None
+
+
+def _likely_pairs(grey: Plane, start: int, edges: list[int]) -> list[tuple[int, int]]:
+    """Return the pairs of edges with paper and ink of a strip between them, the best first.
+
+    Cumulated histograms of the rows answer for all pairs at once.
+    """
+    rows, columns = grey.shape
+    top, bottom = (np.array(edges)[side] for side in np.triu_indices(len(edges), 1))
+    height = bottom - top
+    fits = (height >= max(_MIN_ROWS, _MIN_HEIGHT * rows)) & (height <= _MAX_HEIGHT * rows)
+    top, bottom, height = top[fits], bottom[fits], height[fits]
+    if len(top) == 0:
+        return []
+    part = grey[start:].astype(np.intp) + 256 * np.arange(rows - start)[:, None]
+    counts = np.zeros((rows - start + 1, 256), np.int64)
+    counts[1:] = np.bincount(part.ravel(), minlength=256 * (rows - start)).reshape(-1, 256)
+    counts.cumsum(axis=0, out=counts)
+    between = counts[bottom - start] - counts[top - start]
+    level = between.argmax(axis=1)
+    below = np.zeros((len(top), 257), np.int64)
+    between.cumsum(axis=1, out=below[:, 1:])
+
+    def within(tolerance: int) -> NDArray[np.float64]:
+        each = np.arange(len(level))
+        high, low = np.minimum(level + tolerance + 1, 256), np.maximum(level - tolerance, 0)
+        return np.asarray((below[each, high] - below[each, low]) / columns)
+
+    paper, ink = within(_LOSSY.tolerance), height - within(_INK)
+    could = (paper >= _LOSSY.share * height) & (ink >= _LEAST_INK * height)
+    rank = np.where(could, paper - _OWN_PAPER * height, -1.0)
+    best = np.argsort(-rank, kind="stable")[:_MAX_PAIRS]
+    return [(int(top[pair]), int(bottom[pair])) for pair in best if rank[pair] > 0]
 
 
 def _steps(part: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
