@@ -311,7 +311,7 @@ def table_of(layer: Any) -> pd.DataFrame | None:
     features = layer.features
     if "index" not in features or not len(features):
         return None
-    table = features.drop(columns=[c for c in ("index", "label") if c in features])
+    table: pd.DataFrame = features.drop(columns=[c for c in ("index", "label") if c in features])
     table.index = features["index"].to_numpy()
     table.index.name = "label"
     table.attrs.update(layer.metadata.get("sem_table", {}))

@@ -14,6 +14,7 @@ from napari_sem_tools.settings import SettingField, Settings
 __all__ = ["SettingsForm", "field_help", "field_label", "number_options"]
 
 _WIDEST = 1e9  # bound of a number box whose field has none; magicgui's own are 0 and 999
+_USUAL = 10.0  # px or grey values that a box shows when "auto" is taken off
 _SLIDER_SPAN = 2.0  # a fraction is dragged, a length is typed
 _UNITS = {"px": "px", "nm": "nm", "um": "µm", "mm": "mm", "deg": "°", "px2": "px²", "nm2": "nm²"}
 
@@ -205,7 +206,7 @@ def _number(field: SettingField, value: Any, **common: Any) -> Any:
 
 def _start(field: SettingField) -> float:
     """Choose what an "auto" number shows when the tick is taken off for the first time."""
-    low = field.min if field.min is not None else 0
-    high = field.max if field.max is not None else max(10.0, 10 * low)
-    middle = min(high, max(low, (low * high) ** 0.5 if low > 0 else (low + high) / 2))
+    low = -_WIDEST if field.min is None else field.min
+    high = _WIDEST if field.max is None else field.max
+    middle = min(high, max(low, _USUAL))
     return int(middle) if field.kind is int else float(middle)

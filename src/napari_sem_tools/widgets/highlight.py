@@ -1,7 +1,12 @@
-"""Chosen particles outlined, doubtful ones hatched in red: layers that go with the widget."""
+"""Chosen particles outlined, doubtful ones hatched in red: one layer that goes with the widget.
+
+It is a uint8 labels layer written in place, which follows a click in milliseconds; the
+first shape that a Shapes layer draws can cost seconds of compilation.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,20 +14,22 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.layers import same_grid
 
-__all__ = ["Highlight", "box_of", "hatched", "outlines"]
+__all__ = ["Highlight", "box_of", "hatched", "outline_patch", "stripes_of"]
 
-_MOST = 50  # outlines drawn at once
-_DOUBTFUL, _LEFT_OUT = 1, 2  # values of the overlay
-_COLOURS = {
-    None: (0, 0, 0, 0),
-    0: (0, 0, 0, 0),
-    1: (0.90, 0.28, 0.30, 0.9),
-    2: (0.6, 0.6, 0.6, 0.8),
-}
-_CHOSEN = "#ffd60a"
+Box = tuple[slice, slice]
+
+_MOST = 200  # outlines drawn at once
+_DOUBTFUL, _LEFT_OUT, _CHOSEN = 1, 2, 3  # values of the overlay
+_NOTHING = (0.0, 0.0, 0.0, 0.0)
+_COLOURS = (
+    _NOTHING,
+    (0.90, 0.28, 0.30, 1.0),  # doubtful
+    (0.55, 0.55, 0.55, 1.0),  # left out
+    (1.0, 0.84, 0.04, 1.0),  # chosen
+)
 
 
-def box_of(labels: NDArray[Any], label: int) -> tuple[slice, slice] | None:
+def box_of(labels: NDArray[Any], label: int) -> Box | None:
     """Return the rows and columns that a particle occupies, None when it is gone."""
     rows = np.flatnonzero((labels == label).any(axis=1))
     if not len(rows):
@@ -32,10 +39,10 @@ def box_of(labels: NDArray[Any], label: int) -> tuple[slice, slice] | None:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def outlines(
-    labels: NDArray[Any], label: int, box: tuple[slice, slice] | None = None
-) -> list[NDArray[np.float64]]:
-    """Return the outline of a particle as polygons in px, between its pixels and the others.
+def outline_patch(
+    labels: NDArray[Any], label: int, box: Box | None = None, *, width: int = 1
+) -> tuple[Box, NDArray[np.bool_]] | None:
+    """Return the pixels right around a particle.
 
     Parameters
     ----------
@@ -43,27 +50,44 @@ def outlines(
     label : int
     box : (slice, slice), optional
         Where it lies, as measured; looked for when the particle is not there.
+    width : int
+        Of the outline in px.
 
     Returns
     -------
-    list of float array (n, 2)
-        Longest first; empty when there is no such particle.
+    ((slice, slice), bool array) or None
+        A part of the image and its outline pixels; None when there is no such particle.
+
+    Examples
+    --------
+    >>> labels = np.zeros((7, 7), int)
+    >>> labels[3, 3] = 5
+    >>> part, outline = outline_patch(labels, 5)
+    >>> part, int(outline.sum())
+    ((slice(2, 5, None), slice(2, 5, None)), 8)
     """
-    from skimage.measure import find_contours
+    from scipy.ndimage import binary_dilation
 
     if box is None or not (labels[box] == label).any():
         box = box_of(labels, label)
     if box is None:
-        return []
-    mask = np.pad(labels[box] == label, 1).astype(np.float32)
-    origin = np.array([box[0].start - 1, box[1].start - 1], float)
-    return [line + origin for line in sorted(find_contours(mask, 0.5), key=len, reverse=True)]
+        return None
+    part = tuple(
+        slice(max(0, side.start - width), min(size, side.stop + width))
+        for side, size in zip(box, labels.shape, strict=True)
+    )
+    mask = labels[part] == label
+    grown = binary_dilation(mask, np.ones((3, 3), bool), iterations=width)
+    return (part[0], part[1]), grown & ~mask
 
 
 def hatched(
-    labels: NDArray[Any], doubtful: NDArray[Any], left_out: NDArray[Any], stripes: NDArray[np.bool_]
+    labels: NDArray[Any],
+    doubtful: NDArray[Any],
+    left_out: NDArray[Any],
+    stripes: NDArray[np.bool_],
 ) -> NDArray[np.uint8]:
-    """Return the overlay: doubtful particles hatched, those left out by hand finely dotted.
+    """Return the overlay with doubtful and left-out particles hatched.
 
     Parameters
     ----------
@@ -95,7 +119,7 @@ def stripes_of(shape: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 class Highlight:
-    """The temporary layers of the particle table in one viewer.
+    """The temporary layer of the particle table in one viewer.
 
     Parameters
     ----------
@@ -104,38 +128,33 @@ class Highlight:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
-        self._outline: Any = None
         self._overlay: Any = None
-        self._stripes: NDArray[np.bool_] | None = None
+        self._base: NDArray[np.uint8] | None = None  # the hatching without outlines; None: none
+        self._patches: list[Box] = []
 
-    def choose(self, layer: Any, chosen: list[tuple[int, tuple[slice, slice] | None]]) -> None:
+    def choose(self, layer: Any, chosen: Sequence[tuple[int, Box | None]]) -> None:
         """Outline particles of a labels layer.
 
         Parameters
         ----------
         layer : napari Labels layer of two axes
-        chosen : list of (label, box)
+        chosen : sequence of (label, box)
+            The box as measured, None when it is not known.
         """
         labels = np.asarray(layer.data)
-        if labels.ndim != 2:
+        if labels.ndim != 2 or (not chosen and self._overlay is None):
             return
-        polygons = [
-            line for label, box in chosen[:_MOST] for line in outlines(labels, label, box)[:1]
-        ]
-        if self._outline is None or self._outline not in self._viewer.layers:
-            if not polygons:
-                return
-            self._outline = self._add_outline(layer)
-        self._outline.data = []
-        if polygons:
-            width = max(0.6, max(labels.shape) / 700)
-            self._outline.add(
-                [(line, "path") for line in polygons],
-                edge_color=_CHOSEN,
-                edge_width=width,
-                face_color="transparent",
-            )
-        self._outline.selected_data = set()
+        overlay = self._canvas(layer)
+        for part in self._patches:
+            overlay.data[part] = 0 if self._base is None else self._base[part]
+        self._patches = []
+        width = max(1, round(max(labels.shape) / 600))
+        for label, box in chosen[:_MOST]:
+            found = outline_patch(labels, label, box, width=width)
+            if found is not None:
+                overlay.data[found[0]][found[1]] = _CHOSEN
+                self._patches.append(found[0])
+        overlay.refresh()
 
     def centre(self, layer: Any, position: tuple[float, float]) -> None:
         """Move the camera to a place given in px of a labels layer."""
@@ -147,51 +166,48 @@ class Highlight:
         labels = np.asarray(layer.data)
         if labels.ndim != 2:
             return
-        if self._stripes is None or self._stripes.shape != labels.shape:
-            self._stripes = stripes_of(labels.shape)
-        shown = hatched(labels, doubtful, left_out, self._stripes)
-        here = self._overlay is not None and self._overlay in self._viewer.layers
-        if here and self._overlay.data.shape == shown.shape:
-            np.copyto(self._overlay.data, shown)
-            self._overlay.refresh()
-            return
-        self.unmark()
-        self._overlay = self._add_overlay(layer, shown)
+        self._show(layer, hatched(labels, doubtful, left_out, stripes_of(labels.shape)))
 
-    def unmark(self) -> None:
-        """Take the hatching away."""
+    def unmark(self, layer: Any = None) -> None:
+        """Take the hatching away; outlines stay."""
+        if self._base is not None and self._overlay is not None and layer is not None:
+            self._show(layer, None)
+
+    def clear(self) -> None:
+        """Take the temporary layer away."""
         overlay, self._overlay = self._overlay, None
+        self._base, self._patches = None, []
         if overlay is not None and overlay in self._viewer.layers:
             self._viewer.layers.remove(overlay)
 
-    def clear(self) -> None:
-        """Take all temporary layers away."""
-        self.unmark()
-        outline, self._outline = self._outline, None
-        if outline is not None and outline in self._viewer.layers:
-            self._viewer.layers.remove(outline)
+    def _show(self, layer: Any, base: NDArray[np.uint8] | None) -> None:
+        """Change the hatching under the outlines."""
+        overlay = self._canvas(layer)
+        outlined = overlay.data == _CHOSEN
+        self._base = base
+        overlay.data[...] = 0 if base is None else base
+        overlay.data[outlined] = _CHOSEN
+        overlay.refresh()
 
-    def _add_outline(self, layer: Any) -> Any:
-        """Add the layer of outlines without changing the selection."""
+    def _canvas(self, layer: Any) -> Any:
+        """Return the overlay of a labels layer; it is added without changing the selection."""
+        from napari.utils.colormaps import CyclicLabelColormap
+
+        shape = np.asarray(layer.data).shape
+        if self._overlay is not None and self._overlay in self._viewer.layers:
+            if self._overlay.data.shape == shape:
+                return self._overlay
+            self.clear()
         active = self._viewer.layers.selection.active
-        made = self._viewer.add_shapes(
-            ndim=2, name=f"{layer.name} chosen (preview)", **same_grid(layer, ndim=2)
-        )
-        self._viewer.layers.selection.active = active
-        return made
-
-    def _add_overlay(self, layer: Any, shown: NDArray[np.uint8]) -> Any:
-        """Add the hatched layer without changing the selection."""
-        from napari.utils.colormaps import DirectLabelColormap
-
-        active = self._viewer.layers.selection.active
-        made = self._viewer.add_labels(
-            shown,
-            name=f"{layer.name} doubtful (preview)",
-            colormap=DirectLabelColormap(color_dict=_COLOURS),
-            opacity=1.0,
+        self._base, self._patches = None, []
+        self._overlay = self._viewer.add_labels(
+            np.zeros(shape, np.uint8),
+            name=f"{layer.name} marks (preview)",
+            # a colour dictionary would compile for seconds where numba is installed
+            colormap=CyclicLabelColormap(colors=np.array(_COLOURS, np.float32)),
+            opacity=0.9,
             **same_grid(layer, ndim=2),
         )
-        made.editable = False
+        self._overlay.editable = False
         self._viewer.layers.selection.active = active
-        return made
+        return self._overlay

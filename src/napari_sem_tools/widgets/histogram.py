@@ -1,4 +1,4 @@
-"""The histogram beside the particle table, drawn as in the report."""
+"""The histogram beside the particle table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 __all__ = ["HistogramPanel"]
 
-_HEIGHT = 190
+_HEIGHT = 130  # px, the least that shows bars and their lines
+_LEAST, _MOST = 8, 40  # bars
 _MEAN, _MEDIAN = "#d1495b", "#00798c"  # as apart in grey as in colour, and of other dashes
 
 
@@ -22,10 +23,10 @@ class HistogramPanel(QWidget):
         from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
         from matplotlib.figure import Figure
 
-        self.figure = Figure(layout="constrained")
-        self.canvas = FigureCanvasQTAgg(self.figure)
+        self.figure = Figure(figsize=(3.6, 1.9), layout="constrained")
+        self.canvas: Any = FigureCanvasQTAgg(self.figure)
         self.canvas.setMinimumHeight(_HEIGHT)
-        self.canvas.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.canvas)
@@ -62,11 +63,8 @@ class HistogramPanel(QWidget):
 
     def _bars(self, axes: Any, values: NDArray[np.float64], text: str) -> None:
         """Draw bars and the lines of mean, median and mean ± SD."""
-        from napari_sem_tools.reporting.histogram import bin_edges
-
-        edges = bin_edges(values) if values.min() > 0 else np.histogram_bin_edges(values, 20)
-        if np.ptp(values) == 0 or len(edges) < 2:
-            edges = np.array([values[0] - 0.5, values[0] + 0.5])
+        count = len(np.histogram_bin_edges(values, "fd")) - 1 if values.size > 1 else 1
+        edges = np.histogram_bin_edges(values, int(np.clip(count, _LEAST, _MOST)))
         axes.hist(values, bins=edges, color="#8d99ae", edgecolor="none")
         mean, median = float(values.mean()), float(np.median(values))
         axes.axvline(mean, color=_MEAN, lw=1.6, label=f"mean {mean:.4g}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from qtpy.QtWidgets import QFormLayout, QScrollArea
+from qtpy.QtWidgets import QFormLayout
 
 from napari_sem_tools.errors import SemError
 from napari_sem_tools.layers import attach_table, from_layer, segmentation_of
@@ -13,7 +13,7 @@ from napari_sem_tools.measurement import MeasureSettings, measure
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.forms import SettingsForm
-from napari_sem_tools.widgets.parts import SemWidget, is_kind
+from napari_sem_tools.widgets.parts import SemWidget, is_kind, scrolled
 from napari_sem_tools.widgets.recipes import measure_recipe
 from napari_sem_tools.widgets.results import image_of
 
@@ -36,11 +36,7 @@ class MeasureWidget(SemWidget):
         rows.addRow("Image", self.image)
         self.body.addLayout(rows)
         self.form = SettingsForm(MeasureSettings)
-        area = QScrollArea()
-        area.setWidget(self.form.native)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.body.addWidget(area, 1)
+        self.body.addWidget(scrolled(self.form.native), 1)
 
     def layer_changed(self, layer: Any) -> None:
         """Choose the image that the labels belong to."""
@@ -67,10 +63,10 @@ class MeasureWidget(SemWidget):
             return
         particles = segmentation_of(labels)
         record = _plane_of(labels, from_layer(image), self.viewer)
-        settings = self.form.value()
+        settings: Any = self.form.value()
 
         def job(progress: Progress, cancel: Cancel) -> Any:
-            return labels, measure(particles, record, settings=settings)  # type: ignore[arg-type]
+            return labels, measure(particles, record, settings=settings)
 
         self.start(job, self._show_table, "Measuring")
 

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
+from qtpy.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QMainWindow,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -27,9 +28,11 @@ from napari_sem_tools.errors import SemError
 from napari_sem_tools.layers import calibration_of
 from napari_sem_tools.widgets.work import Job, Outcome, Work
 
-__all__ = ["LayerChooser", "Links", "SemWidget", "theme_colour", "wrapped_label"]
+__all__ = ["LayerChooser", "Links", "SemWidget", "scrolled", "theme_colour", "wrapped_label"]
 
 _MIN_WIDTH = 320
+_MIN_FORM = 120
+_MIN_HEIGHT = 240
 
 
 class Links:
@@ -169,6 +172,23 @@ def wrapped_label(text: str = "") -> QLabel:
     return label
 
 
+def scrolled(widget: QWidget) -> QScrollArea:
+    """Put a form into an area that scrolls when the dock is low; rows stay together."""
+    holder = QWidget()
+    column = QVBoxLayout(holder)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.addWidget(widget)
+    column.addStretch(1)
+    area = QScrollArea()
+    area.setWidget(holder)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumHeight(_MIN_FORM)
+    area.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+    return area
+
+
 class SemWidget(QWidget):
     """Base of the widgets: a chooser at the top, run button, progress and status below.
 
@@ -193,6 +213,8 @@ class SemWidget(QWidget):
         self._done: Callable[[Any], None] | None = None
         self._tabbed = False
         self.setMinimumWidth(_MIN_WIDTH)
+        # expanding, so that napari adds no stretch below
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         self.chooser = self.add_chooser(self.kind, follow=True)
@@ -366,12 +388,22 @@ class SemWidget(QWidget):
         """Take the colours of the new theme."""
         self.show_calibration()
 
+    def sizeHint(self) -> QSize:  # noqa: N802  Qt's name
+        """Ask for a narrow dock: the picture needs the width."""
+        return QSize(_MIN_WIDTH + 40, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
+        """Do not make the window grow when docks lie above each other for a moment."""
+        least = super().minimumSizeHint()
+        return QSize(least.width(), min(least.height(), _MIN_HEIGHT))
+
     def showEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
         """Join the tabs of the other widgets of the suite when shown for the first time."""
         super().showEvent(event)
         if not self._tabbed:
             self._tabbed = True
-            QTimer.singleShot(0, self._join_tabs)
+            self._join_tabs()  # at once: stacked docks would make the window grow
+            QTimer.singleShot(0, self._bring_up)
 
     def closeEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
         """Stop the work and let go of the viewer."""
@@ -397,8 +429,13 @@ class SemWidget(QWidget):
                 continue
             if window.dockWidgetArea(neighbour) == window.dockWidgetArea(dock):
                 window.tabifyDockWidget(neighbour, dock)
-                dock.raise_()
                 return
+
+    def _bring_up(self) -> None:
+        """Show our tab in front of the others."""
+        dock = dock_of(self)
+        if dock is not None:
+            dock.raise_()
 
 
 MISSING = "#e5484d"  # the red of doubtful particles and of a missing scale, in both themes

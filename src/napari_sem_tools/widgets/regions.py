@@ -40,7 +40,7 @@ def outline_of(vertices: NDArray[Any], kind: str) -> NDArray[np.float64]:
     angle = np.linspace(0, 2 * np.pi, _ELLIPSE_POINTS, endpoint=False)[:, None]
     centre = vertices.mean(axis=0)
     first, second = (vertices[1] - vertices[0]) / 2, (vertices[3] - vertices[0]) / 2
-    return centre + np.cos(angle) * first + np.sin(angle) * second
+    return np.asarray(centre + np.cos(angle) * first + np.sin(angle) * second)
 
 
 def polygons_in_pixels(shapes: Any, image: Any) -> list[NDArray[np.float64]]:

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QVBoxLayout, QWidget
 
 from napari_sem_tools.layers import compact_labels, from_layer, labels_arguments, same_grid
 from napari_sem_tools.micrograph import Micrograph, Segmentation
 from napari_sem_tools.segmentation import METHODS, ThresholdSession, segment
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.forms import SettingsForm
-from napari_sem_tools.widgets.parts import SemWidget
+from napari_sem_tools.widgets.parts import SemWidget, scrolled
 from napari_sem_tools.widgets.recipes import segment_recipe
 from napari_sem_tools.widgets.regions import region_of
 from napari_sem_tools.widgets.results import earlier_result, replace_result, result_name
@@ -54,34 +55,17 @@ class SegmentWidget(SemWidget):
 
     def build(self) -> None:
         """Make the method, its form, the regions and the preview tick."""
-        self.method = QComboBox()
-        for name, row in METHODS.items():
-            self.method.addItem(name)
-            self.method.setItemData(self.method.count() - 1, row.help, 3)  # 3: tooltip role
-        self.region = self.add_chooser("Shapes", none_text="whole image")
-        self.exclusion = self.add_chooser("Shapes", none_text="nothing")
-        self.region.setToolTip("Measure inside these shapes: File > New Layer > Measuring region")
-        self.exclusion.setToolTip("Leave these shapes out: File > New Layer > Region to leave out")
+        self.body.addLayout(self._choices())
         self.letters = QCheckBox("Ignore burnt-in letters and scale bar")
         self.letters.setChecked(True)
+        self.body.addWidget(self.letters)
+        self._form_place = QWidget()
+        QVBoxLayout(self._form_place).setContentsMargins(0, 0, 0, 0)
+        self.body.addWidget(scrolled(self._form_place), 1)
         self.live = QCheckBox("Live preview")
         self.live.setToolTip("Show the particles while the settings change")
-        rows = QFormLayout()
-        rows.addRow("Method", self.method)
-        rows.addRow("Measure in", self.region)
-        rows.addRow("Leave out", self.exclusion)
-        self.body.addLayout(rows)
-        self.body.addWidget(self.letters)
-        holder = QWidget()
-        self._form_place = QVBoxLayout(holder)
-        self._form_place.setContentsMargins(0, 0, 0, 0)
-        area = QScrollArea()
-        area.setWidget(holder)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.body.addWidget(area, 1)
         self.body.addWidget(self.live)
-        self.form: SettingsForm | None = None
+        self.form: Any = None  # the SettingsForm of the method
         self.preview_work = Work(self)
         self.preview_work.finished.connect(self._show_preview)
         self.preview_layer: Any = None
@@ -96,6 +80,23 @@ class SegmentWidget(SemWidget):
         self.live.toggled.connect(self._toggle_preview)
         self.links.connect(self.viewer.layers.events.removed, self._on_removed)
 
+    def _choices(self) -> QFormLayout:
+        """Make the rows of the method and the regions."""
+        self.method = QComboBox()
+        for name, row in METHODS.items():
+            self.method.addItem(name)
+            tooltip = Qt.ItemDataRole.ToolTipRole
+            self.method.setItemData(self.method.count() - 1, row.help, tooltip)
+        self.region = self.add_chooser("Shapes", none_text="whole image")
+        self.exclusion = self.add_chooser("Shapes", none_text="nothing")
+        self.region.setToolTip("Measure inside these shapes: File > New Layer > Measuring region")
+        self.exclusion.setToolTip("Leave these shapes out: File > New Layer > Region to leave out")
+        rows = QFormLayout()
+        rows.addRow("Method", self.method)
+        rows.addRow("Measure in", self.region)
+        rows.addRow("Leave out", self.exclusion)
+        return rows
+
     # --- what the window says ------------------------------------------------------------
 
     def wish(self) -> _Wish | None:
@@ -107,7 +108,7 @@ class SegmentWidget(SemWidget):
             The form or the image cannot be used.
         """
         layer = self.chooser.layer()
-        if layer is None or self.form is None:
+        if layer is None:
             return None
         record = from_layer(layer)
         page = int(self.viewer.dims.current_step[-3]) if record.axes == "NYX" else 0
@@ -137,11 +138,10 @@ class SegmentWidget(SemWidget):
 
     def python(self) -> str:
         """Return the call that finds the same particles."""
-        settings = self.form.value() if self.form is not None else None
         chosen = (self.region.layer(), self.exclusion.layer())
         regions = tuple(one.name for one in chosen if one is not None)
         return segment_recipe(
-            self.chooser.layer(), self.method.currentText(), settings, regions=regions
+            self.chooser.layer(), self.method.currentText(), self.form.value(), regions=regions
         )
 
     # --- running -------------------------------------------------------------------------
@@ -187,11 +187,11 @@ class SegmentWidget(SemWidget):
     def _change_method(self, *_: Any) -> None:
         """Show the form of the chosen method."""
         if self.form is not None:
-            self._form_place.removeWidget(self.form.native)
+            self._form_place.layout().removeWidget(self.form.native)
             self.form.native.deleteLater()
         self.form = SettingsForm(METHODS[self.method.currentText()].settings)
         self.form.connect(self._changed)
-        self._form_place.addWidget(self.form.native)
+        self._form_place.layout().addWidget(self.form.native)
         self.live.setEnabled(self.method.currentText() in _SESSIONS)
 
     def _changed(self, *_: Any) -> None:

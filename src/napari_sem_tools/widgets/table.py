@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QSplitter,
     QTableView,
     QVBoxLayout,
@@ -61,7 +60,6 @@ class TableWidget(SemWidget):
         splitter.addWidget(self._lower())
         splitter.setStretchFactor(0, 3)
         self.body.addWidget(splitter, 1)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
@@ -178,8 +176,9 @@ class TableWidget(SemWidget):
         rows = min(_SAMPLE_ROWS, self.model.rowCount())
         for column in range(self.model.columnCount()):
             texts = [str(self.model.headerData(column, Qt.Orientation.Horizontal) or "") + "  ▾"]
-            for row in range(rows):
-                texts.append(str(self.model.data(self.model.index(row, column)) or ""))
+            texts += [
+                str(self.model.data(self.model.index(row, column)) or "") for row in range(rows)
+            ]
             width = max(metrics.horizontalAdvance(text) for text in texts) + 14
             self.view.setColumnWidth(column, min(width, _WIDEST))
 
@@ -312,7 +311,7 @@ class TableWidget(SemWidget):
     def _mark(self, *_: Any) -> None:
         """Hatch doubtful particles in the picture, or take the hatching away."""
         if not self.marks.isChecked() or self.shown_layer is None or self.table is None:
-            self.highlight.unmark()
+            self.highlight.unmark(self.shown_layer)
             return
         labels = self.table.index.to_numpy()
         doubtful = flag(self.table, "doubtful")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +18,10 @@ __all__ = ["FILTERS", "ParticleModel", "format_value"]
 DOUBTFUL = "#e5484d"
 _HIDDEN = ("image",)
 _FIRST = ("included", "doubtful")
+_LAST = ("centroid_", "box_")  # places are clicked, not read
 _TICK, _WARN = "included", "doubtful"
 
-FILTERS = {
+FILTERS: dict[str, Callable[[Any], NDArray[np.bool_]]] = {
     "all particles": lambda table: np.ones(len(table), bool),
     "doubtful": lambda table: flag(table, "doubtful"),
     "left out": lambda table: ~flag(table, "included", True),
@@ -31,7 +33,7 @@ FILTERS = {
 def flag(table: pd.DataFrame, name: str, missing: bool = False) -> NDArray[np.bool_]:
     """Return a column of True and False; a constant where the table has none."""
     if name not in table:
-        return np.full(len(table), missing)
+        return np.full(len(table), missing, bool)
     return table[name].to_numpy(bool)
 
 
@@ -46,6 +48,7 @@ def format_value(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else ""
     if isinstance(value, float | np.floating):
+        value = float(value)
         if not np.isfinite(value):
             return ""
         return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
@@ -82,6 +85,7 @@ class ParticleModel(QAbstractTableModel):
         """Show another table, in the order of its rows or as it was sorted before."""
         self.beginResetModel()
         visible = [name for name in table.columns if name not in (*_HIDDEN, *_FIRST)]
+        visible.sort(key=_place)
         first = [name for name in _FIRST if name in table]
         self.labels = table.index.to_numpy()
         self.names = [*first, "label", *visible]
@@ -225,6 +229,13 @@ class ParticleModel(QAbstractTableModel):
         """Say whether a particle is doubtful."""
         column = self.column(_WARN)
         return column is not None and bool(column[position])
+
+
+def _place(name: str) -> int:
+    """Put sizes first, then flags, then positions; otherwise the order of the columns stays."""
+    if name.startswith(_LAST):
+        return 2
+    return 1 if name in ("edge", "doubt_reason", "confidence") else 0
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
