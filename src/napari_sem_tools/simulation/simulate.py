@@ -69,7 +69,7 @@ def _trace(whole: FullMask) -> list[NDArray[np.float64]]:
 
     first = np.array([whole.row - 1, whole.column - 1])
     padded = np.pad(whole.mask, 1).astype(float)
-    lines = find_contours(padded, 0.5)  # type: ignore[no-untyped-call]  # scikit-image 0.26
+    lines = find_contours(padded, 0.5)
     return [line + first for line in lines]
 
 
