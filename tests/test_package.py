@@ -112,3 +112,12 @@ def test_all_brings_every_extra_but_the_single_ones() -> None:
 
 def test_the_package_is_marked_as_typed() -> None:
     assert (PACKAGE / "py.typed").exists()
+
+
+def test_every_public_name_is_on_the_reference_page() -> None:
+    page = ROOT / "docs" / "reference" / "python.md"
+    if not page.exists():
+        pytest.skip("not in a checkout")
+    text = page.read_text(encoding="utf-8")
+    missing = [n for n in public_names() if f"::: napari_sem_tools.{n}\n" not in text]
+    assert missing == ["__version__"]
