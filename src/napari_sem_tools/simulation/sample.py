@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from napari_sem_tools.errors import InvalidSettings
-from napari_sem_tools.simulation.made import SimulatedMicrograph, simulate, through_focus
 from napari_sem_tools.simulation.settings import SimulationSettings
+from napari_sem_tools.simulation.simulated import SimulatedMicrograph, simulate, through_focus
 from napari_sem_tools.tiff import write_tiff
 
 __all__ = ["SAMPLES", "Sample", "make_sample", "write_sample"]
