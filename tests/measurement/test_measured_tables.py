@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -278,6 +279,13 @@ def test_colour_and_float_images_give_grey_values() -> None:
     large = np.where(labels, 1e6, 0) + np.random.default_rng(3).normal(0, 1, labels.shape)
     row = measure(labels, Micrograph(large.astype(np.float64))).loc[1]
     assert row["intensity_sd_grey"] == pytest.approx(large[labels > 0].std(), rel=1e-6)
+
+
+def test_the_page_of_columns_is_that_of_the_table() -> None:
+    tool = Path(__file__).resolve().parents[2] / "tools" / "make_columns_page.py"
+    written = runpy.run_path(str(tool))
+    assert written["PAGE"].read_text(encoding="utf-8") == written["page"](), f"run {tool.name}"
+    assert all(f"`{row.name}`" in written["page"]() for row in COLUMNS)
 
 
 @pytest.mark.data

@@ -23,6 +23,7 @@ ISO_9276_6 = "ISO 9276-6:2008"
 CROFTON = "Legland et al., Bioinformatics 32 (2016) 3532; skimage.measure.perimeter_crofton"
 SHAMOS = "Rotating calipers: Shamos 1978"
 IMAGEJ = "ImageJ, Analyze Particles"
+CENTRE = "First moments, as skimage.measure.regionprops"
 MOMENTS = "Second central moments, as skimage.measure.regionprops"
 OURS = "napari-sem-tools"
 
@@ -170,7 +171,7 @@ _INDEX = (
         "centroid_y_px",
         "px",
         "mean row of the pixels; the centre of the first pixel is 0",
-        MOMENTS,
+        CENTRE,
         "index",
         lambda s: s.particles.moments.y,
     ),
@@ -178,7 +179,7 @@ _INDEX = (
         "centroid_x_px",
         "px",
         "mean column of the pixels; the centre of the first pixel is 0",
-        MOMENTS,
+        CENTRE,
         "index",
         lambda s: s.particles.moments.x,
     ),

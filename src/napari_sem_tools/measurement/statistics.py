@@ -32,6 +32,7 @@ _FEW_EFFECTIVE = 100  # Kish's number below which a volume result rests on few p
 _LARGE_SHARE = 0.05  # of the weight, in a single particle
 _FEW_ABOVE = 10  # particles above a weighted D90 that it must rest on
 _FEW = 30  # particles below which D10 and D90 move by per cent with each
+_ONE_SIZE = 1e-9  # SD of ln d below which all sizes are the same but for rounding
 _GRID = 512  # points of the density whose maximum is the mode
 
 
@@ -295,7 +296,7 @@ def _weighted_sd(values: Floats, share: Floats) -> float:
 def _mode(logs: Floats, share: Floats, effective: float) -> tuple[float, float]:
     """Return the maximum of a kernel density on ln d, and its bandwidth in ln d."""
     sd = _weighted_sd(logs, share)
-    if not sd > 0:
+    if not sd > _ONE_SIZE:
         return math.nan, math.nan
     q1, q3 = quantile(logs, share, np.array([0.25, 0.75]))
     spread = min(sd, (q3 - q1) / 1.349) or sd
@@ -335,7 +336,7 @@ def _intervals(
         ("d_4_3", 4, 3),
     ):
         estimate = np.log(sums[p].sum() / sums[q].sum())
-        left = np.log((sums[p].sum() - sums[p]) / (sums[q].sum() - sums[q]))
+        left = np.log(_without_each(sums[p]) / _without_each(sums[q]))
         error = t * math.sqrt((m - 1) / m * np.sum((left - estimate) ** 2))
         ends = np.exp([estimate - error, estimate + error]) * sizes.max()
         found[name] = (float(ends[0]), float(ends[1]))
@@ -354,12 +355,24 @@ def _woodruff(
     size = quantile(sizes, weights, share)
     below = weights * ((sizes < size) + 0.5 * (sizes == size))
     part, whole = np.bincount(clusters, below, m), np.bincount(clusters, weights, m)
-    left = (part.sum() - part) / (whole.sum() - whole)
+    left = _without_each(part) / _without_each(whole)
     error = t * math.sqrt((m - 1) / m * np.sum((left - part.sum() / whole.sum()) ** 2))
     shares = np.array([share - error, share + error])
     ends = quantile(sizes, weights, np.clip(shares, 0, 1))
     low, high = np.where((shares > 0) & (shares < 1), ends, np.nan)
     return float(low), float(high)
+
+
+def _without_each(parts: NDArray[Any]) -> Floats:
+    """Sum all parts but one, for each of them.
+
+    Adding both sides keeps the digits that a subtraction from the total loses where one
+    part is nearly all of it.
+    """
+    before, after = np.zeros(len(parts)), np.zeros(len(parts))
+    before[1:] = np.cumsum(parts)[:-1]
+    after[:-1] = np.cumsum(parts[:0:-1])[::-1]
+    return before + after
 
 
 def _student(freedom: int) -> float:
