@@ -103,7 +103,9 @@ def whole_bar(stroke: Stroke) -> Form | None:
     at_ends = a <= 1 and d >= width - 1 and max(b - a, d - c) <= 0.2 * width
     alike = abs(stroke.depth[0] - stroke.depth[1]) <= 1 + max(stroke.depth) // 4
     tall = min(stroke.depth) + stroke.thickness >= 1.8 * stroke.thickness
-    if not (at_ends and alike and tall and width >= 4 * stroke.thickness):
+    # a wide H has ticks and a line too
+    long = width >= max(4 * stroke.thickness, 1.2 * (stroke.bottom - stroke.top))
+    if not (at_ends and alike and tall and long):
         return None
     if max(b - a, d - c) <= _THIN_TICK:
         return Form("ticked", float(c + d - a - b) / 2, *box)

@@ -84,12 +84,12 @@ def parse_length(text: str | float, *, default_unit: str | None = None) -> float
     (200.0, 2000.0, 1.0)
     """
     if not isinstance(text, str):
-        return _positive(float(text), "length")
+        return _positive(text, "length")
     # NFKC would do too, but would also turn "²" into "2"
     written = text.replace("\u03bc", "µ").replace("\u212b", "Å")
     match = _LENGTH.fullmatch(written)
     unit = (match[2] or default_unit or "") if match else ""
-    factor = _NM_PER_UNIT.get(unit if unit == "Å" else unit.lower())
+    factor = _NM_PER_UNIT.get(unit.lower())
     if match is None or factor is None or unit in ("M", "MM", "Mm", "PM", "Pm"):
         raise InvalidSettings(
             f"'{text}' is no length.",

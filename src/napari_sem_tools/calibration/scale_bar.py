@@ -26,6 +26,7 @@ _SHARE = (0.02, 0.6)  # of the width of the image that a bar may take
 _MIN_PX = 10
 _INK = 40  # levels between ink and paper
 _ZONE = 0.2  # of the rows, at the bottom and the top, where a bar in the picture is sought
+_HARD = 45  # levels between a bar in the picture and what is 3 px above and below it
 _MAX_CANDIDATES = 40
 _KIND_SCORE = {"ticked": 2.0, "broken": 2.5, "ruler": 2.5, "ticks": 2.0, "solid": 1.0}
 
@@ -166,7 +167,7 @@ def _candidates(grey: Plane, region: _Region) -> Iterator[tuple[forms.Form, bool
         if not max(_MIN_PX, _SHARE[0] * columns) <= form.length <= _SHARE[1] * columns:
             continue
         near_text = _text_near(parts, form)
-        if region.ink != "paper" and not _stands_alone(part, form):
+        if region.ink != "paper" and not _is_drawn(part, form, near_text, columns):
             continue
         yield (
             dataclasses.replace(
@@ -213,17 +214,22 @@ def _stroke(parts: Parts, part: Plane, index: int) -> forms.Stroke | None:
     return forms.stroke_of(trimmed, top + int(rows[0]), left + int(columns[0])) or rough
 
 
-def _stands_alone(part: Plane, form: forms.Form) -> bool:
-    """Tell whether a bar in the picture is much brighter or darker than what is around it."""
+def _is_drawn(part: Plane, form: forms.Form, near_text: bool, columns: int) -> bool:
+    """Tell whether a bar in the picture was drawn: off the borders, hard against what is around.
+
+    A bar without letters must be longer.
+    """
     rows = len(part)
+    if form.top < 2 or form.bottom > rows - 2 or form.left < 2 or form.right > columns - 2:
+        return False
+    if not near_text and form.length < 0.05 * columns:
+        return False
     line = part[form.top : form.bottom, form.left : form.right]
     level = float(np.median(line)) if form.kind == "solid" else float(_extreme(line))
-    sides = [
-        part[row, form.left : form.right].astype(np.float64)
-        for row in (form.top - 3, form.bottom + 2)
-        if 0 <= row < rows
-    ]
-    return all(float(np.mean(np.abs(side - level) >= 60)) >= 0.85 for side in sides)
+    sides = part[[max(form.top - 3, 0), min(form.bottom + 2, rows - 1)], form.left : form.right]
+    away = np.abs(sides.astype(np.float64) - level)
+    share = 0.85 if near_text else 0.95
+    return bool(np.mean(away >= _HARD, axis=1).min() >= share)
 
 
 def _extreme(line: Plane) -> int:
