@@ -281,6 +281,16 @@ def test_colour_and_float_images_give_grey_values() -> None:
     assert row["intensity_sd_grey"] == pytest.approx(large[labels > 0].std(), rel=1e-6)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+def test_odd_grey_values_change_no_size(value: float) -> None:
+    labels = discs((30, 30, 20), (60, 80, 20))
+    grey = image_of(labels).pixels.astype(np.float32)
+    grey[30, 30] = value
+    table, plain = measure(labels, grey), measure(labels, image_of(labels))
+    assert table["ecd_px"].tolist() == plain["ecd_px"].tolist()
+    assert table.loc[2, "intensity_mean_grey"] == pytest.approx(grey[labels == 2].mean())
+
+
 def test_the_page_of_columns_is_that_of_the_table() -> None:
     tool = Path(__file__).resolve().parents[2] / "tools" / "make_columns_page.py"
     written = runpy.run_path(str(tool))

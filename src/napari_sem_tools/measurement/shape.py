@@ -200,7 +200,12 @@ class Particles:
 
     @functools.cached_property
     def grey(self) -> Grey:
-        """Grey values inside each particle."""
+        """Grey values inside each particle; NaN and infinity among them make NaN."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            return self._grey()
+
+    def _grey(self) -> Grey:
+        """Sum values and squares over the pixels of each particle."""
         runs = self.runs
         if self.image is None or not runs.count:
             return Grey(*np.full((4, runs.count), np.nan))
@@ -223,6 +228,11 @@ class Particles:
     @functools.cached_property
     def edge_contrast(self) -> Floats:
         """Mean inside less mean just outside, over their pooled SD; NaN with nothing outside."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            return self._edge_contrast()
+
+    def _edge_contrast(self) -> Floats:
+        """Compare the pixels inside with those met just outside."""
         if self.image is None or not self.count:
             return np.full(self.count, np.nan)
         usable = np.ones(self.labels.shape, bool) if self.usable is None else self.usable
