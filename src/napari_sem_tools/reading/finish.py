@@ -52,7 +52,7 @@ def make_micrograph(source: Source, picture: Picture) -> Micrograph:
         notes.append(verdict.note)
     calibration, more = _calibration(said, verdict, transposed=found.transposed)
     notes += more
-    field, more = _field(found, grey, strip.rows)
+    field, marks, more = _field(found, grey, strip.rows)
     notes += more
     metadata = _metadata(said, found)
     notes += _optics_notes(metadata, calibration)
@@ -68,6 +68,7 @@ def make_micrograph(source: Source, picture: Picture) -> Micrograph:
         page=picture.page,
         axes=found.axes,
         pages=_pages(picture, found),
+        marks=marks,
     )
 
 
@@ -123,17 +124,21 @@ def _diffraction(said: Statement, *, transposed: bool) -> tuple[Calibration, lis
 
 def _field(
     found: Pixels, grey: NDArray[Any], data_bar: tuple[int, int] | None
-) -> tuple[NDArray[np.bool_], list[str]]:
-    """Return where specimen may be measured."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None, list[str]]:
+    """Return where specimen may be measured, what is burnt in, and notes."""
     field = np.ones(grey.shape, bool)
+    marks = None
     notes = []
     if data_bar is not None:
         field[slice(*data_bar)] = False
-    overlay = found.overlay if np.shape(found.overlay) == field.shape else None
-    if overlay is not None or found.array.dtype.kind in "ui":
+    overlay = found.overlay
+    if overlay is not None and overlay.shape != field.shape:
+        overlay = None
+    if grey.dtype.kind in "uif":
         burnt = find_burnt_in(grey, data_bar=data_bar, overlay=overlay) & field
         field &= ~burnt
         if burnt.any():
+            marks = burnt
             notes.append(
                 f"Letters or lines are drawn into the picture: {int(burnt.sum())} pixels "
                 "are not measured."
@@ -144,7 +149,7 @@ def _field(
             bad = np.asarray(bad.any(axis=-1))
         field &= ~bad
         notes.append(f"{int(bad.sum())} pixels are NaN or infinite; they are not measured.")
-    return field, notes
+    return field, marks, notes
 
 
 def _metadata(said: Statement, found: Pixels) -> Metadata:

@@ -29,7 +29,7 @@ def native(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype == bool:
         return np.asarray(array.astype(np.uint8) * np.uint8(255))
     if array.dtype == np.float16:
-        return array.astype(np.float32)
+        return np.asarray(array.astype(np.float32))
     return np.asarray(array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
@@ -37,7 +37,7 @@ def white_is_zero(array: NDArray[Any], bits: int) -> NDArray[Any]:
     """Invert a picture that stores white as 0."""
     if array.dtype.kind == "u":
         top = array.dtype.type(min(2**bits, 2 ** (8 * array.dtype.itemsize)) - 1)
-        return np.subtract(top, array, dtype=array.dtype)
+        return np.asarray(np.subtract(top, array, dtype=array.dtype))
     return np.asarray(np.invert(array) if array.dtype.kind == "i" else -array)
 
 

@@ -67,7 +67,7 @@ def label_strip(said: Statement, grey: NDArray[Any]) -> Strip:
         return Strip((stated, height), (stated,))
     if said.stored[1] not in (None, grey.shape[1]):
         return Strip(found)  # of another width: the stated rows are only a guess
-    if _is_edge(grey, stated) or (found is None and _strip_like(grey[stated:])):
+    if _is_edge(grey, stated) or (found is None and _begins_strip(grey, stated)):
         return Strip((stated, height), (stated,))
     return _contradicted(said, grey, stated, found)
 
@@ -115,9 +115,15 @@ def _strip_like(rows: NDArray[Any]) -> bool:
     return _equal_share(rows) >= _STRIP_LIKE
 
 
+def _begins_strip(grey: NDArray[Any], row: int) -> bool:
+    """Tell whether the rows from here on, and the first quarter of them, can be a strip."""
+    quarter = max(3, (grey.shape[0] - row) // 4)
+    return _strip_like(grey[row:]) and _strip_like(grey[row : row + quarter])
+
+
 def _is_edge(grey: NDArray[Any], row: int) -> bool:
     """Tell whether a strip begins at this row: its like below, not above, or a step of level."""
-    if not 1 <= row < grey.shape[0] or not _strip_like(grey[row:]):
+    if not 1 <= row < grey.shape[0] or not _begins_strip(grey, row):
         return False
     above, below = grey[max(0, row - 3) : row], grey[row : row + 3]
     if _equal_share(grey[max(0, row - 8) : row]) < _equal_share(grey[row:]) - 0.2:

@@ -79,7 +79,7 @@ def describe(page: Page) -> Statement:
             notes=("The Zeiss tag cannot be read; the image is uncalibrated.",) if text else (),
         )  # fmt: skip
     stored = _stored(numbers, entries, page.shape)
-    size, evidence, rounding, notes = _pixel_size(numbers, entries, stored, page.shape)
+    size, evidence, rounding, notes = _pixel_size(numbers, entries, stored)
     return Statement(
         "Zeiss",
         "TIFF tag 34118",
@@ -131,7 +131,6 @@ def _pixel_size(
     numbers: list[float],
     entries: Entries,
     stored: tuple[int | None, int | None],
-    shape: tuple[int, int],
 ) -> tuple[float | None, str, float, tuple[str, ...]]:
     """Return pixel size in nm, evidence, rounding and notes, for the columns as acquired."""
     columns = stored[1]
