@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,9 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the shared real images are not at {SHARED}")
     return SHARED
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests marked ``torch`` by name where torch is not installed."""
+    if item.get_closest_marker("torch") and importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed; it comes with the extra 'torch'")

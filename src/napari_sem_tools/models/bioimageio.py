@@ -86,7 +86,8 @@ def export_package(card: ModelCard, weights: Path, path: Path, *, overwrite: boo
         _TORCH_WEIGHTS: hashlib.sha256(tensors[0]).hexdigest(),
         _README: hashlib.sha256(readme).hexdigest(),
     }
-    text = yaml.safe_dump(description(card, sums, version), sort_keys=False, allow_unicode=True)
+    plain = json.loads(json.dumps(description(card, sums, version)))  # no object twice: no aliases
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     contents: dict[str, bytes | Path] = {
         "rdf.yaml": text.encode(),
         _README: readme,

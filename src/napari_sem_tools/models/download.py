@@ -9,10 +9,13 @@ certificates cannot be switched off.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -29,6 +32,8 @@ _TIMEOUT_S = (10, 30)  # to connect, and between two pieces
 _CHUNK = 256 * 1024
 _ATTEMPTS = 5  # in a row without a single new byte
 _PAUSE_S = 0.5
+_STALE_S = 24 * 3600
+_FORGOTTEN_S = 30 * _STALE_S
 _CARRY = "Load it on another computer, carry it over, and import the file."
 _log = logging.getLogger("napari_sem_tools")
 
@@ -89,8 +94,18 @@ def fetch(
     name = name or sha256
     if Path(name).name != name:
         raise UntrustedModel(f"{name[:80]!r} is not a plain file name.")
+    _sweep(folder)
     job = _Download(url, folder / f".{sha256[:32]}.partial", max_bytes, progress, cancel)
     return _retrieve(job, sha256, folder, name)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what a crash left of pooch's own temporary files, and downloads nobody resumed."""
+    with contextlib.suppress(OSError):
+        for pattern, age_s in (("tmp*", _STALE_S), (".*.partial", _FORGOTTEN_S)):
+            for path in folder.glob(pattern):
+                if time.time() - path.lstat().st_mtime > age_s:
+                    path.unlink()
 
 
 def _retrieve(job: _Download, sha256: str, folder: Path, name: str) -> Path:
@@ -104,9 +119,10 @@ def _retrieve(job: _Download, sha256: str, folder: Path, name: str) -> Path:
         )
     for _ in range(2):
         try:
-            found = pooch.retrieve(
-                job.url, f"sha256:{sha256}", fname=name, path=folder, downloader=job
-            )
+            with _quiet():
+                found = pooch.retrieve(
+                    job.url, f"sha256:{sha256}", fname=name, path=folder, downloader=job
+                )
         except ValueError as error:
             if job.resumed:
                 job.resumed = False
@@ -152,16 +168,13 @@ class _Download:
             try:
                 self._piece(url, file)
                 return
-            except (requests.ConnectionError, requests.Timeout, requests.HTTPError) as error:
-                self.resumed = self.resumed or file.tell() > 0
+            except requests.RequestException as error:
                 tries = 1 if file.tell() > before else tries + 1
-                hopeless = isinstance(error, requests.exceptions.SSLError | requests.HTTPError)
-                if hopeless or tries >= _ATTEMPTS or not (before or file.tell()):
+                if not (_broke(error) and file.tell()) or tries >= _ATTEMPTS:
                     raise _in_words(error, url) from error
+                self.resumed = True
                 _log.info("The connection to %s broke; going on.", urlsplit(url).hostname)
                 self._pause(tries)
-            except requests.RequestException as error:
-                raise _in_words(error, url) from error
 
     def _pause(self, tries: int) -> None:
         """Wait a little longer each time, but answer a cancel at once."""
@@ -201,6 +214,44 @@ class _Download:
             raise UntrustedModel(
                 f"{self.url} has more than the {self.max_bytes} bytes that are allowed."
             )
+
+
+def _broke(error: Exception) -> bool:
+    """Tell whether trying again may help: the line broke, not the server's will."""
+    import requests
+
+    hopeless = (requests.exceptions.SSLError, requests.exceptions.ProxyError)
+    broken = (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+    )
+    return isinstance(error, broken) and not isinstance(error, hopeless)
+
+
+class _Quiet(logging.Filter):
+    """Keeps pooch from writing to the screen about the downloads of this thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the messages of other threads through."""
+        return record.thread != self._thread
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence pooch, whose log goes to stderr, in this thread."""
+    import pooch
+
+    logger, quiet = pooch.get_logger(), _Quiet()
+    logger.addFilter(quiet)
+    try:
+        yield
+    finally:
+        logger.removeFilter(quiet)
 
 
 def _goes_on(content_range: str, start: int) -> bool:

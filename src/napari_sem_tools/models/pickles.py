@@ -80,24 +80,29 @@ def _run_child(path: Path, cancel: Cancel | None) -> tuple[int, bytes, str]:
     """Run the child to its end, its time limit, or a cancel."""
     # -P: a file torch.py in the present folder is not the torch we mean
     command = [sys.executable, "-P", "-m", _CHILD, str(path.absolute())]
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
     until = time.monotonic() + _TIME_LIMIT_S
-    try:
-        while True:
-            try:
-                out, errors = process.communicate(timeout=_POLL_S)
-                break
-            except subprocess.TimeoutExpired as running:
-                if cancel is not None and cancel():
-                    raise Cancelled from running
-                if time.monotonic() > until:
-                    raise UntrustedModel(
-                        f"{path} was not read within {_TIME_LIMIT_S} s."
-                    ) from running
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            while True:
+                try:
+                    out, errors = process.communicate(timeout=_POLL_S)
+                    break
+                except subprocess.TimeoutExpired as running:
+                    _stop_if_due(path, until, cancel, running)
+        finally:
+            process.kill()
     lines = errors.decode("utf-8", "replace").strip().splitlines()
     return process.returncode, out, lines[-1] if lines else ""
+
+
+def _stop_if_due(path: Path, until: float, cancel: Cancel | None, why: Exception) -> None:
+    """Raise when the user cancelled or the time is over."""
+    if cancel is not None and cancel():
+        raise Cancelled from why
+    if time.monotonic() > until:
+        raise UntrustedModel(
+            f"{path} was not read within {_TIME_LIMIT_S} s.",
+            hint="Ask for the weights as a safetensors file.",
+        ) from why

@@ -60,7 +60,7 @@ class Registry(types.ModuleType, Mapping[str, ModelCard]):
         return True  # import machinery asks; len() tells whether there are models
 
     @property
-    def store(self) -> Store:
+    def on_disk(self) -> Store:
         """The models on disk."""
         found = self.__dict__.get("_store")
         if found is None:
@@ -78,13 +78,13 @@ class Registry(types.ModuleType, Mapping[str, ModelCard]):
         self.__dict__["_store"] = Store(None if settings is None else places(settings))
 
     def __getitem__(self, name: str) -> ModelCard:
-        return self.store.find(name).card
+        return self.on_disk.find(name).card
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.store.names())
+        return iter(self.on_disk.names())
 
     def __len__(self) -> int:
-        return len(self.store.names())
+        return len(self.on_disk.names())
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
@@ -98,11 +98,11 @@ class Registry(types.ModuleType, Mapping[str, ModelCard]):
 
     def versions(self, name: str) -> tuple[str, ...]:
         """List the versions of a model, oldest first."""
-        return tuple(e.card.version for e in self.store.entries() if e.card.name == name)
+        return tuple(e.card.version for e in self.on_disk.entries() if e.card.name == name)
 
     def problems(self) -> tuple[Problem, ...]:
         """List the folders that look like models and are none, with the reason."""
-        return self.store.scan()[1]
+        return self.on_disk.scan()[1]
 
     def import_file(
         self,
@@ -133,7 +133,7 @@ class Registry(types.ModuleType, Mapping[str, ModelCard]):
         from napari_sem_tools.models.transfer import import_model
 
         return import_model(
-            self.store, path, sha256=sha256, card=card, progress=progress, cancel=cancel
+            self.on_disk, path, sha256=sha256, card=card, progress=progress, cancel=cancel
         )
 
     def export(
@@ -158,19 +158,19 @@ class Registry(types.ModuleType, Mapping[str, ModelCard]):
         """
         from napari_sem_tools.models.transfer import export_model
 
-        return export_model(self.store, name, Path(path), kind=kind, overwrite=overwrite)
+        return export_model(self.on_disk, name, Path(path), kind=kind, overwrite=overwrite)
 
     def verify(
         self, *, progress: Progress | None = None, cancel: Cancel | None = None
     ) -> tuple[Verdict, ...]:
         """Hash all weights again; see `Store.verify`."""
-        return self.store.verify(progress=progress, cancel=cancel)
+        return self.on_disk.verify(progress=progress, cancel=cancel)
 
     def remove(self, name: str) -> ModelCard:
         """Delete one version of a model of yours, from memory and from disk."""
         card = self[name]
         self.unload(card.key)
-        return self.store.remove(card.key).card
+        return self.on_disk.remove(card.key).card
 
     def lease(self, name: str, **wish: Any) -> Any:
         """Borrow a model, loaded once for all who use it.
@@ -190,7 +190,7 @@ class Registry(types.ModuleType, Mapping[str, ModelCard]):
         import importlib
 
         runtime = cast(Runtime, importlib.import_module(f"{_PACKAGE}.runtime"))
-        return runtime.lease(self.store, name, **wish)
+        return runtime.lease(self.on_disk, name, **wish)
 
     def unload(self, name: str | None = None) -> int:
         """Drop a model, or all, from memory, unless in use; return the bytes freed."""

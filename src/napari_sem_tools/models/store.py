@@ -357,7 +357,8 @@ class Store:
             cancel=cancel,
         )
         kept = self.add(entry.card, path, cancel=cancel)
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
         return kept
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -143,7 +144,8 @@ def _from_address(
         cancel=cancel,
     )
     card = import_model(store, path, progress=part_of(progress, _LOADING, 1), cancel=cancel)
-    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
     return card
 
 
