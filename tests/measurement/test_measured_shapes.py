@@ -11,6 +11,7 @@ from drawn_shapes import CORNERS, MIDPOINTS, brute_hull, disc, touching_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.spatial import ConvexHull
 from skimage.measure import perimeter_crofton, regionprops_table
 
 from napari_sem_tools.measurement import COLUMNS, MeasureSettings, column, measure
@@ -197,6 +198,17 @@ def test_hulls_of_noise_are_those_of_all_pairs_and_all_edges(
             assert ferets.minimum[i] == pytest.approx(smallest, rel=1e-9)
             assert hulls.perimeter((ratio, 1))[i] == pytest.approx(length, rel=1e-9)
             assert hulls.area((ratio, 1))[i] == pytest.approx(area, rel=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(labels_strategy)
+def test_a_hull_has_no_vertex_too_many(labels: np.ndarray) -> None:
+    p = Particles(labels)
+    for corners, offsets in ((False, MIDPOINTS), (True, CORNERS)):
+        sizes = find_hulls(p.runs, corners=corners).sizes
+        for size, label in zip(sizes, p.runs.labels, strict=True):
+            points = np.argwhere(labels == label)[:, None] + np.asarray(offsets)
+            assert size == len(ConvexHull(points.reshape(-1, 2)).vertices)
 
 
 def test_a_long_spike_beside_a_curve_keeps_its_hull() -> None:
