@@ -83,7 +83,7 @@ def test_every_form_in_a_strip_has_its_length(form, colours):
     assert 0.3 < bar.uncertainty_px < 1
 
 
-@given(st.integers(15, 290), st.integers(1, 8))
+@given(st.integers(30, 290), st.integers(1, 8))
 @settings(max_examples=40, deadline=None)
 def test_length_follows_the_drawing(length, thickness):
     image = specimen(400, 512)

@@ -16,6 +16,7 @@ Kind = Literal["solid", "ticked", "broken", "ruler", "ticks"]
 Mask = NDArray[np.bool_]
 
 _FULL = 0.97  # of the width that a row of the bar covers
+_MOST = 0.5  # that the rows beside it cover, which JPEG has frayed
 _MIN_TICKS = 5  # equally spaced marks from which on it is a ruler
 _THIN_TICK = 3.5  # px; wider ends are serifs or arrows, of which the outer length counts
 
@@ -73,12 +74,14 @@ def stroke_of(ink: Mask, top: int, left: int) -> Stroke | None:
         The bounding box of one part; `top` and `left` say where it lies.
     """
     height, width = ink.shape
-    full = ink.mean(axis=1) >= _FULL
-    if not full.any():
+    cover = ink.mean(axis=1)
+    most = cover >= _MOST
+    ends = np.flatnonzero(np.diff(most, prepend=False, append=False)).reshape(-1, 2)
+    ends = ends[[bool((cover[a:b] >= _FULL).any()) for a, b in ends]]
+    if len(ends) == 0:
         return None
-    ends = np.flatnonzero(np.diff(full, prepend=False, append=False)).reshape(-1, 2)
     first, stop = (int(row) for row in ends[np.argmax(ends[:, 1] - ends[:, 0])])
-    rest = ink[~full]
+    rest = ink[~most]
     leaving = rest.any(axis=0) if len(rest) else np.zeros(width, bool)
     marks = np.flatnonzero(np.diff(leaving, prepend=False, append=False)).reshape(-1, 2)
     depth = tuple(int(rest[:, a:b].any(axis=1).sum()) for a, b in marks)
@@ -91,7 +94,7 @@ def whole_bar(stroke: Stroke) -> Form | None:
     """Tell whether a line is a bar by itself: solid, with ticks at its ends, or a ruler."""
     box = (stroke.top, stroke.left, stroke.bottom, stroke.right)
     width, marks = stroke.width, stroke.marks
-    if len(marks) == 0 or max(stroke.depth) <= max(1, stroke.thickness // 6):
+    if len(marks) == 0 or max(stroke.depth) <= max(1, (stroke.thickness + 1) // 3):
         solid = width >= 2.2 * stroke.thickness and stroke.lines == 1
         return Form("solid", width - 0.5, *box) if solid else None
     ruler = _even_marks(marks, width)

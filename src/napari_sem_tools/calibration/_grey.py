@@ -45,14 +45,16 @@ def as_uint8(plane: NDArray[Any]) -> NDArray[np.uint8]:
     """
     if plane.dtype == np.uint8:
         return plane
-    values = plane.astype(np.float32)
+    wide = plane.dtype.kind == "f" and plane.dtype.itemsize >= 4  # may span all of float32
+    values = plane.astype(np.float64 if wide else np.float32)
     finite = np.isfinite(values)
     if not finite.any():
         return np.zeros(plane.shape, np.uint8)
     low, high = float(values[finite].min()), float(values[finite].max())
     if high <= low:
         return np.zeros(plane.shape, np.uint8)
-    values -= low
-    values *= 255.0 / (high - low)
+    with np.errstate(over="ignore", invalid="ignore"):  # the full range of float64
+        values -= low
+        values *= 255.0 / (high - low)
     np.nan_to_num(values, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
     return np.rint(values).astype(np.uint8)

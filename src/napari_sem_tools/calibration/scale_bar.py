@@ -67,6 +67,7 @@ class _Region:
     right: int
     score: float
     ink: str  # "paper": what differs from it; "bright" and "dark": extremes of the picture
+    whole: bool = False  # a strip, whose borders are no frame
 
 
 def find_scale_bar(image: Any, *, data_bar: tuple[int, int] | None = None) -> ScaleBar | None:
@@ -135,7 +136,7 @@ def _regions(grey: Plane, data_bar: tuple[int, int] | None) -> Iterator[_Region]
     rows, columns = grey.shape
     stop = rows
     if data_bar is not None:
-        yield _Region(data_bar[0], 0, data_bar[1], columns, 3.0, "paper")
+        yield _Region(data_bar[0], 0, data_bar[1], columns, 3.0, "paper", whole=True)
         stop = data_bar[0]
     for top, left, bottom, right in find_boxes(grey[:stop]):
         yield _Region(top, left, bottom, right, 1.5, "paper")
@@ -167,6 +168,8 @@ def _candidates(grey: Plane, region: _Region) -> Iterator[tuple[forms.Form, bool
         if not max(_MIN_PX, _SHARE[0] * columns) <= form.length <= _SHARE[1] * columns:
             continue
         near_text = _text_near(parts, form)
+        if not region.whole and _touches_border(part, form):
+            continue
         if region.ink != "paper" and not _is_drawn(part, form, near_text, columns):
             continue
         yield (
@@ -214,14 +217,15 @@ def _stroke(parts: Parts, part: Plane, index: int) -> forms.Stroke | None:
     return forms.stroke_of(trimmed, top + int(rows[0]), left + int(columns[0])) or rough
 
 
-def _is_drawn(part: Plane, form: forms.Form, near_text: bool, columns: int) -> bool:
-    """Tell whether a bar in the picture was drawn: off the borders, hard against what is around.
+def _touches_border(part: Plane, form: forms.Form) -> bool:
+    """Tell whether a bar lies at the border of a box or of the picture: a piece of its frame."""
+    rows, columns = part.shape
+    return form.top < 2 or form.bottom > rows - 2 or form.left < 2 or form.right > columns - 2
 
-    A bar without letters must be longer.
-    """
+
+def _is_drawn(part: Plane, form: forms.Form, near_text: bool, columns: int) -> bool:
+    """Tell whether a bar in the picture stands hard on what is around; without letters, longer."""
     rows = len(part)
-    if form.top < 2 or form.bottom > rows - 2 or form.left < 2 or form.right > columns - 2:
-        return False
     if not near_text and form.length < 0.05 * columns:
         return False
     line = part[form.top : form.bottom, form.left : form.right]
