@@ -20,11 +20,13 @@ from napari_sem_tools.layers.records import (
     table_of,
     was_edited,
 )
+from napari_sem_tools.layers.window import camera_of, show_scale_bar
 
 __all__ = [
     "LabelsOrigin",
     "attach_table",
     "calibration_of",
+    "camera_of",
     "compact_labels",
     "from_layer",
     "grid_of",
@@ -37,6 +39,7 @@ __all__ = [
     "same_grid",
     "segmentation_of",
     "show",
+    "show_scale_bar",
     "table_of",
     "was_edited",
     "write_labels",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_sem_tools.layers.grid import grid_of, layer_calibration
-from napari_sem_tools.layers.records import compact_labels, image_arguments
+from napari_sem_tools.layers.records import compact_labels, image_arguments, shown_pixels
 from napari_sem_tools.micrograph import Micrograph
 
 __all__ = [
@@ -79,7 +79,7 @@ def _read_one(path: Path) -> list[LayerData]:
         if _holds_labels(image):
             layers.append(_labels_data(image, path))
         else:
-            layers.append((image.pixels, image_arguments(image, name), "image"))
+            layers.append((shown_pixels(image), image_arguments(image, name), "image"))
     return layers
 
 
@@ -135,7 +135,11 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         import tifffile
 
         save = functools.partial(
-            tifffile.imwrite, data=labels, compression="deflate", metadata=note
+            tifffile.imwrite,
+            data=labels,
+            compression="deflate",
+            metadata=note,
+            photometric="minisblack",
         )
         write_file(path, save)
     written = [str(path)]

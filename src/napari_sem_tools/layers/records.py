@@ -36,6 +36,7 @@ __all__ = [
     "labels_arguments",
     "segmentation_of",
     "show",
+    "shown_pixels",
     "table_of",
     "was_edited",
     "without_pixels",
@@ -71,6 +72,12 @@ def without_pixels(micrograph: Micrograph) -> Micrograph:
     """Return the record without its pixels: shape and type stay, one zero is held."""
     hollow = np.broadcast_to(np.zeros((), micrograph.pixels.dtype), micrograph.pixels.shape)
     return micrograph.replace(pixels=hollow)
+
+
+def shown_pixels(micrograph: Micrograph) -> Any:
+    """Return what napari can draw: complex values (a Fourier transform) as their magnitude."""
+    pixels = micrograph.pixels
+    return np.abs(pixels) if pixels.dtype.kind == "c" else pixels
 
 
 def image_arguments(micrograph: Micrograph, name: str | None = None) -> dict[str, Any]:
@@ -250,7 +257,7 @@ def show(record: Any, viewer: Any = None) -> Any:
     if viewer is None:
         viewer = napari.current_viewer() or napari.Viewer()
     if isinstance(record, Micrograph):
-        return viewer.add_image(record.pixels, **image_arguments(record))
+        return viewer.add_image(shown_pixels(record), **image_arguments(record))
     if isinstance(record, Segmentation):
         return viewer.add_labels(**labels_arguments(record, _image_of(record, viewer)))
     if hasattr(record, "columns") and hasattr(record, "attrs"):

@@ -1,35 +1,20 @@
-"""The window of ``sem-tools gui``: napari with images opened by our reader."""
+"""The differences between versions of napari, in one place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import Any
 
-from napari_sem_tools.errors import SemError
-
-__all__ = ["open_window"]
+__all__ = ["camera_of", "show_scale_bar"]
 
 
-def open_window(paths: Sequence[Path], *, on_error: Callable[[SemError], None]) -> None:
-    """Open napari with images and stay until it is closed.
+def camera_of(viewer: Any) -> Any:
+    """Return the camera of a viewer; napari 0.9 moved it into the scene."""
+    scene = getattr(viewer, "scene", None)
+    return viewer.camera if scene is None else scene.camera
 
-    Parameters
-    ----------
-    paths : sequence of Path
-        Read by the suite's own reader, whatever other plugins are installed.
-    on_error : callable
-        Called with the error of a file that cannot be opened; the others are.
-    """
-    import napari
-    from napari.layers import Layer
 
-    from napari_sem_tools.layers.files import read_layers
-
-    viewer = napari.Viewer(title="napari: SEM tools")
-    for path in paths:
-        try:
-            for data in read_layers(str(path)):
-                viewer.add_layer(Layer.create(*data))
-        except SemError as error:
-            on_error(error)
-    napari.run()
+def show_scale_bar(viewer: Any) -> None:
+    """Switch the scale bar on; napari 0.9 moved it to the canvas."""
+    canvas = getattr(viewer, "canvas", None)
+    bar = viewer.scale_bar if canvas is None else canvas.overlays.scale_bar
+    bar.visible = True

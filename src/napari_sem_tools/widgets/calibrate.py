@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sem_tools.errors import SemError
-from napari_sem_tools.layers import from_layer
+from napari_sem_tools.layers import from_layer, show_scale_bar
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.widgets.parts import SemWidget, wrapped_label
 from napari_sem_tools.widgets.recalibrate import (
@@ -269,7 +269,7 @@ class CalibrateWidget(SemWidget):
             states += recalibrate(one, _for_layer(record, one), fresh)
             done += [one, *fresh]
         self._history.append(states)
-        self.viewer.scale_bar.visible = True
+        show_scale_bar(self.viewer)
         self._refresh(f"Done: {record.calibration.describe()}.")
 
     def _refresh(self, text: str) -> None:

@@ -124,7 +124,7 @@ class SettingsForm:
 
     def connect(self, callback: Callable[[], Any]) -> None:
         """Call a function after any change."""
-        self.container.changed.connect(callback, check_nargs=False)
+        self.container.changed.connect(callback)
 
     def _add(self, field: SettingField, value: Any) -> None:
         """Make the row of a field."""

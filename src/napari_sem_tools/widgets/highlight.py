@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.layers import same_grid
+from napari_sem_tools.layers import camera_of, same_grid
 
 __all__ = ["Highlight", "box_of", "hatched", "outline_patch", "stripes_of"]
 
@@ -159,7 +159,7 @@ class Highlight:
     def centre(self, layer: Any, position: tuple[float, float]) -> None:
         """Move the camera to a place given in px of a labels layer."""
         world = layer.data_to_world((*(0,) * (layer.ndim - 2), *position))
-        self._viewer.camera.center = tuple(float(v) for v in world[-2:])
+        camera_of(self._viewer).center = tuple(float(v) for v in world[-2:])
 
     def mark(self, layer: Any, doubtful: NDArray[Any], left_out: NDArray[Any]) -> None:
         """Hatch doubtful particles in red and those left out in grey."""

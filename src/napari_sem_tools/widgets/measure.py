@@ -102,6 +102,8 @@ def open_table(viewer: Any, labels: Any) -> Any:
             dock.raise_()
         widget.show_layer(labels)
         return widget
+    if not hasattr(viewer, "window"):
+        return None
     _, widget = viewer.window.add_plugin_dock_widget("napari-sem-tools", "Particle table")
     if isinstance(widget, TableWidget):
         widget.show_layer(labels)

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QVBoxLayout, QWidget
 
-from napari_sem_tools.layers import compact_labels, from_layer, labels_arguments, same_grid
+from napari_sem_tools.layers import (
+    compact_labels,
+    from_layer,
+    labels_arguments,
+    same_grid,
+    show_scale_bar,
+)
 from napari_sem_tools.micrograph import Micrograph, Segmentation
 from napari_sem_tools.segmentation import METHODS, ThresholdSession, segment
 from napari_sem_tools.tasks import Cancel, Progress
@@ -179,6 +185,7 @@ class SegmentWidget(SemWidget):
         else:
             layer = replace_result(earlier, arguments)
             self.viewer.layers.selection.active = layer
+        show_scale_bar(self.viewer)
         notes = f" {' '.join(found.notes)}" if found.notes else ""
         self.say(f"{found.count} particles in {layer.name}.{notes}")
 

@@ -235,6 +235,8 @@ def _place(name: str) -> int:
     """Put sizes first, then flags, then positions; otherwise the order of the columns stays."""
     if name.startswith(_LAST):
         return 2
+    if name.startswith("ecd_"):
+        return -1
     return 1 if name in ("edge", "doubt_reason", "confidence") else 0
 
 

@@ -1,0 +1,94 @@
+"""Everything below needs Qt and napari; the developer's own preferences stay untouched."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_sem_tools.micrograph import Calibration, Micrograph
+
+HERE = Path(__file__).parent
+_CONFIG = tempfile.TemporaryDirectory()
+os.environ["NAPARI_CONFIG"] = str(Path(_CONFIG.name) / "settings.yaml")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests of this folder: they need a display."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.gui)
+            for kind in ("FutureWarning", "DeprecationWarning", "ResourceWarning"):
+                # what napari, vispy and Qt's binding warn about among themselves is not ours
+                item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"), append=False)
+                item.add_marker(pytest.mark.filterwarnings(f"error::{kind}:napari_sem_tools.*"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plugins_known() -> None:
+    """Let npe2 find the plugins as a start of napari does; a viewer model alone does not."""
+    from napari.plugins import _initialize_plugins
+
+    _initialize_plugins()
+
+
+@pytest.fixture(scope="session")
+def discs() -> Micrograph:
+    """Twenty bright discs on a dark ground, 2 nm a pixel, with a label strip below."""
+    rng = np.random.default_rng(1)
+    pixels = rng.normal(60, 4, (300, 400))
+    y, x = np.ogrid[:300, :400]
+    for row in range(4):
+        for column in range(5):
+            centre = 35 + 60 * row, 40 + 80 * column
+            radius = 10 + (row + column) % 4 * 3
+            pixels[(y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2] += 120
+    pixels[260:] = 0
+    image = pixels.clip(0, 255).astype(np.uint8)
+    return Micrograph(
+        image,
+        Calibration((2.0, 2.0), "tag", "test = 2 nm", 0.01),
+        data_bar=(260, 300),
+        source=Path("discs.tif"),
+    )
+
+
+@pytest.fixture
+def model() -> Any:
+    """A viewer without a window: layers, selection and camera, quick to make."""
+    from napari.components import ViewerModel
+
+    return ViewerModel()
+
+
+@pytest.fixture
+def open_widget(qtbot: Any) -> Iterator[Callable[..., Any]]:
+    """Make a widget over a viewer and close it at the end, so that it lets go of everything."""
+    opened: list[Any] = []
+
+    def make(kind: type, viewer: Any) -> Any:
+        widget = kind(viewer)
+        qtbot.addWidget(widget)
+        widget.show()
+        opened.append(widget)
+        return widget
+
+    yield make
+    for widget in opened:
+        widget.close()
+
+
+@pytest.fixture
+def finish(qtbot: Any) -> Callable[..., None]:
+    """Click a widget's button and wait until its work is done."""
+
+    def wait(widget: Any) -> None:
+        widget.run_button.click()
+        qtbot.waitUntil(lambda: not widget.work.running, timeout=60_000)
+
+    return wait
