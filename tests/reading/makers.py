@@ -37,6 +37,7 @@ def write_tiff(
 ) -> Path:
     """Write a TIFF with raw tags of type BYTE."""
     extra = [(code, 1, len(value), value, True) for code, value in tags.items() if value]
+    more = {"photometric": "minisblack"} | more
     tifffile.imwrite(path, image, extratags=extra, metadata=None, **more)  # type: ignore[arg-type]
     return path
 

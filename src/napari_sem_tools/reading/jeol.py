@@ -28,7 +28,7 @@ def parse(text: str) -> Entries:
 
     Examples
     --------
-    >>> parse("$CM_MAG 1000\\n$$SM_MICRON_BAR 106\\n$$SM_MICRON_MARKER 10")
+    >>> parse("$CM_MAG 1000\n$$SM_MICRON_BAR 106\n$$SM_MICRON_MARKER 10")
     {'CM_MAG': '1000', 'SM_MICRON_BAR': '106'}
     """
     entries: Entries = {}

@@ -45,7 +45,7 @@ def parse(text: str) -> tuple[list[float], Entries]:
 
     Examples
     --------
-    >>> numbers, entries = parse("0\\r\\n0\\r\\n0\\r\\n7.3e-9\\r\\nAP_WD\\r\\nWD = 4.5 mm\\r\\n")
+    >>> numbers, entries = parse("0\r\n0\r\n0\r\n7.3e-9\r\nAP_WD\r\nWD = 4.5 mm\r\n")
     >>> numbers[3], entries["AP_WD"]
     (7.3e-09, '4.5 mm')
     """
