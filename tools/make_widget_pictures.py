@@ -1,0 +1,100 @@
+"""Draw the pictures of the window and the widgets for README and docs.
+
+    xvfb-run -a -s "-screen 0 1600x1000x24" python tools/make_widget_pictures.py [FILE] [FOLDER]
+
+Without FILE a simulated image is shown, and the pictures go to ``docs/images``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PLUGIN = "napari-sem-tools"
+HERE = Path(__file__).resolve().parents[1] / "docs" / "images"
+TITLES = {
+    "calibrate": "Calibrate",
+    "segment": "Segment particles",
+    "measure": "Measure",
+    "table": "Particle table",
+}
+
+
+def main(source: str | None = None, folder: Path = HERE) -> None:
+    """Do the main job in a window and draw it on the way."""
+    os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
+    import napari
+
+    folder.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1440, 900)
+    if source is None:
+        viewer.open_sample(PLUGIN, "data_bar")
+    else:
+        viewer.open(source, plugin=PLUGIN)
+    opened = {
+        name: viewer.window.add_plugin_dock_widget(PLUGIN, title) for name, title in TITLES.items()
+    }
+    pump()
+    viewer.reset_view()
+    draw_widget(opened, "calibrate", folder)
+    segment = opened["segment"][1]
+    segment.live.setChecked(True)
+    pump(until=lambda: segment.preview_layer is not None)
+    draw_widget(opened, "segment", folder)
+    segment.run_button.click()
+    pump(until=lambda: not segment.work.running)
+    measure = opened["measure"][1]
+    draw_widget(opened, "measure", folder)
+    measure.run_button.click()
+    pump(until=lambda: not measure.work.running)
+    table = opened["table"][1]
+    table.marks.setChecked(True)
+    table.select_particle(table.model.label_at(table.model.rowCount() // 2))
+    viewer.reset_view()
+    draw_widget(opened, "table", folder)
+    pump()
+    viewer.screenshot(str(folder / "window.png"), canvas_only=False, flash=False)
+    shrink(folder / "window.png")
+    viewer.close()
+
+
+def draw_widget(opened: dict[str, Any], name: str, folder: Path) -> None:
+    """Draw one dock widget by itself."""
+    dock, widget = opened[name]
+    dock.raise_()
+    pump()
+    path = folder / f"widget-{name}.png"
+    widget.grab().save(str(path))
+    shrink(path)
+
+
+def pump(seconds: float = 1.0, *, until: Callable[[], bool] = lambda: True) -> None:
+    """Let the window work until a condition holds, and a moment longer."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + 60
+    while not until() and time.monotonic() < end:
+        QApplication.processEvents()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+
+
+def shrink(path: Path) -> None:
+    """Keep 256 colours: a third of the bytes, and nobody sees it."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    main(given[0] if given else None, Path(given[1]) if len(given) > 1 else HERE)
