@@ -211,6 +211,22 @@ def test_a_hull_has_no_vertex_too_many(labels: np.ndarray) -> None:
             assert size == len(ConvexHull(points.reshape(-1, 2)).vertices)
 
 
+@settings(max_examples=40, deadline=None)
+@given(labels_strategy)
+def test_no_rectangle_along_an_edge_is_smaller_than_the_smallest(labels: np.ndarray) -> None:
+    p = Particles(labels)
+    for i, label in enumerate(p.runs.labels):
+        points = (np.argwhere(labels == label)[:, None] + np.asarray(MIDPOINTS)).reshape(-1, 2)
+        ring = points[ConvexHull(points).vertices]
+        edges = np.roll(ring, -1, axis=0) - ring
+        along = edges / np.hypot(*edges.T)[:, None]
+        across = np.stack([along[:, 1], -along[:, 0]], axis=1)
+        sides = np.stack([np.ptp(ring @ along.T, axis=0), np.ptp(ring @ across.T, axis=0)])
+        length, width = p.ferets.rectangle_length[i], p.ferets.rectangle_width[i]
+        assert length * width == pytest.approx(sides.prod(axis=0).min(), rel=1e-9)
+        assert length >= width
+
+
 def test_a_long_spike_beside_a_curve_keeps_its_hull() -> None:
     """Chains that lose one point a sweep must not be given up early."""
     labels = np.zeros((301, 400), int)
