@@ -270,7 +270,6 @@ def _check_page(source: Source, ifd: Any, count: int) -> None:
     """Check that the data of a page lie in the file and can unpack to its size."""
     ratio = _MAX_RATIO.get(int(ifd.compression), _ANY_RATIO)
     stored = int(source.size * ratio * (8 if ifd.bitspersample < 8 else 1)) + 64
-    check_size(source, ifd.shape, max(1, ifd.dtype.itemsize), stored=stored)
     check_size(source, (count, *ifd.shape), max(1, ifd.dtype.itemsize), stored=None)
     counts, offsets = ifd.databytecounts, ifd.dataoffsets
     if not offsets or len(offsets) != len(counts):
@@ -287,6 +286,7 @@ def _check_page(source: Source, ifd: Any, count: int) -> None:
             f"{source.path.name} ends after {rows} of {ifd.imagelength} rows.",
             hint="Copy it again from the microscope.",
         )
+    check_size(source, ifd.shape, max(1, ifd.dtype.itemsize), stored=stored)
 
 
 def _whole_rows(source: Source, ifd: Any, whole: int) -> int:
