@@ -34,7 +34,7 @@ Labels = NDArray[np.int32]
 Made = TypeVar("Made")
 
 _SMOOTHING_PX = 1.5
-_WORKING_DIAMETER_PX = 60  # larger particles are separated on a smaller image
+_WORKING_DIAMETER_PX = 40  # larger particles are separated on a smaller image
 _SMALLEST = 0.25  # of the usual diameter found
 _SMALLEST_PX = 3.0
 
