@@ -74,6 +74,7 @@ class Ledger:
                     f"The stopped run in {self.folder} was made with other settings.",
                     hint="Repeat its settings, or start anew without resuming.",
                 )
+            self._remove_unfinished_files()
             return
         if self.done() and not overwrite:
             raise OutputExists(
@@ -110,6 +111,12 @@ class Ledger:
         if not self._stopped_run():
             return []
         return [path.stem for path in self.entries.glob("*.done")]
+
+    def _remove_unfinished_files(self) -> None:
+        """Delete what a killed writer left under a temporary name."""
+        for path in self.folder.rglob(".*.partial"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def add(self, source: Source, results: list[ImageResult]) -> None:
         """Record what became of a source; the mark that counts is written last."""

@@ -32,13 +32,15 @@ class Console:
         self._bar: Any = None
         self._said = ("", -1.0)
         self._before: Any = None
-        self._shown: Any = None
+        self._filters: Any = None
 
     def __enter__(self) -> Self:
         """Take over Ctrl-C and warnings."""
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._interrupted)
-        self._shown = warnings.showwarning
+        self._filters = warnings.catch_warnings()
+        self._filters.__enter__()
+        warnings.simplefilter("always", SemWarning)
         warnings.showwarning = self._warn
         return self
 
@@ -50,7 +52,7 @@ class Console:
     ) -> None:
         """Give back Ctrl-C and warnings."""
         self.end_progress()
-        warnings.showwarning = self._shown
+        self._filters.__exit__(kind, error, trace)
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 

@@ -14,7 +14,7 @@ from napari_sem_tools.cli import options
 from napari_sem_tools.cli.console import Console
 from napari_sem_tools.errors import InvalidSettings, OutputExists
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "read_labels", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise OutputExists(f"{args.out} exists.", hint="Choose another file, or --overwrite.")
     settings = options.settings_from(args, MeasureSettings)
     image = _within_regions(read(args.image, pixel_size=args.pixel_size, width=args.width), args)
-    table = measure(_labels(args.labels), image, settings=settings)
+    table = measure(read_labels(args.labels), image, settings=settings)
     for note in table.attrs.get("notes", ()):
         console.note(f"note: {note}")
     text = csv_text(table, index=True)
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _labels(path: str) -> NDArray[np.int64]:
+def read_labels(path: str) -> NDArray[np.int64]:
     """Read a label image; numbers beyond 65,535 are kept as floats in TIFF."""
     from napari_sem_tools.reading import read
 

@@ -55,6 +55,7 @@ def _table(
     *,
     numbers: Sequence[int] = (),
     kinds: Sequence[str] = (),
+    shape: str = "",
 ) -> str:
     """Write a table; `numbers` are right-aligned columns, `kinds` classes of the rows."""
 
@@ -69,7 +70,7 @@ def _table(
         cells = "".join(cell("td", i, value) for i, value in enumerate(row))
         lines.append(f"<tr{kind}>{cells}</tr>")
     top = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
-    return f'<div class="scroll"><table>{top}<tbody>{"".join(lines)}</tbody></table></div>'
+    return f'<div class="scroll"><table class="{shape}">{top}<tbody>{"".join(lines)}</tbody></table></div>'
 
 
 def _cards(report: Report) -> str:
@@ -125,7 +126,11 @@ def _statistics(report: Report) -> str:
             if s.low is not None and s.high is not None:
                 interval = f"{short(s.low)} to {short(s.high)}"
             rows.append((s.title, short(s.value), s.unit, interval))
-        blocks.append(_table(("quantity", "value", "unit", "95 % interval"), rows, numbers=(1, 3)))
+        blocks.append(
+            _table(
+                ("quantity", "value", "unit", "95 % interval"), rows, numbers=(1, 3), shape="narrow"
+            )
+        )
     return _section("Statistics (by number)", *blocks)
 
 
@@ -190,7 +195,7 @@ def _particles(report: Report) -> str:
     return _section(
         "Particles",
         f"<p>{_text(shown)}</p>",
-        _table(names, report.rows, numbers=numbers, kinds=kinds),
+        _table(names, report.rows, numbers=numbers, kinds=kinds, shape="rows"),
         f"<h3>Columns</h3><ul>{explained}</ul>" if explained else "",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -12,21 +13,23 @@ from numpy.typing import NDArray
 
 __all__ = ["csv_text", "safe_cell", "sizes_text"]
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t")
+_BREAKS = re.compile(r"[\r\n\x00]")
 _QUANTITIES = ("mean", "median", "standard deviation")
 
 
 def safe_cell(value: Any) -> Any:
-    """Keep a spreadsheet from running a text as a formula: it gets an apostrophe in front.
+    """Keep a text from being run as a formula, by an apostrophe in front, and in one line.
 
     Examples
     --------
     >>> safe_cell("=HYPERLINK(1)"), safe_cell("S-4800"), safe_cell(-1.5)
     ("'=HYPERLINK(1)", 'S-4800', -1.5)
     """
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return value
+    line = _BREAKS.sub(" ", value)
+    return "'" + line if line.startswith(_FORMULA_STARTS) else line
 
 
 def csv_text(table: pd.DataFrame, *, index: bool = False) -> str:
