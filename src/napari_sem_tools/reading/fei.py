@@ -220,39 +220,107 @@ def _notes(ini: Sections) -> list[str]:
     return notes
 
 
+class _Amount(NamedTuple):
+    """Where a number of the vocabulary stands: in the INI text, else in the XML, and its unit."""
+
+    key: str
+    ini: tuple[tuple[str, str], ...]
+    xml: tuple[str, ...] = ()
+    factor: float = 1.0
+    optics: bool = False  # True: says nothing of an optical overview
+
+
+_ACTIVE: Final = "*active column*"
+_SCANNER: Final = "*active scan generator*"
+_DEG: Final = math.degrees(1)
+_AMOUNTS: Final = (
+    _Amount(
+        "accelerating_voltage_kV",
+        ((_ACTIVE, "HV"), ("Beam", "HV")),
+        ("Optics/AccelerationVoltage",),
+        1e-3,
+        optics=True,
+    ),
+    _Amount(
+        "working_distance_mm",
+        ((_ACTIVE, "WD"), ("Stage", "WorkingDistance")),
+        ("Optics/WorkingDistance",),
+        1e3,
+        optics=True,
+    ),
+    _Amount("beam_current_nA", ((_ACTIVE, "BeamCurrent"),), ("Optics/BeamCurrent",), 1e9),
+    _Amount(
+        "dwell_time_us",
+        (("Scan", "Dwelltime"), (_SCANNER, "Dwell")),
+        ("ScanSettings/DwellTime",),
+        1e6,
+    ),
+    _Amount("frame_time_s", (("Scan", "FrameTime"),), ("ScanSettings/FrameTime",)),
+    _Amount(
+        "tilt_deg",
+        (("Stage", "StageT"), ("Stage", "StageTa"), (_ACTIVE, "StageTa"), (_ACTIVE, "StageT")),
+        ("StagePosition/Tilt/Alpha", "StagePosition/Tilt"),
+        _DEG,
+        optics=True,
+    ),
+    _Amount(
+        "tilt_correction_deg",
+        ((_ACTIVE, "TiltCorrectionAngle"),),
+        ("Optics/SamplePreTiltAngle",),
+        _DEG,
+    ),
+    _Amount(
+        "scan_rotation_deg",
+        ((_ACTIVE, "ScanRotation"), ("Beam", "ScanRotation")),
+        ("ScanSettings/ScanRotation",),
+        _DEG,
+    ),
+    _Amount(
+        "chamber_pressure_Pa", (("Vacuum", "ChPressure"),), ("VacuumProperties/SamplePressure",)
+    ),
+    _Amount("gamma", (("Image", "DigitalGamma"),), ("BinaryResult/Gamma",)),
+)
+_STAGE: Final = tuple(
+    _Amount(
+        axis,
+        (("Stage", f"Stage{axis}"), (_ACTIVE, f"Stage{axis}")),
+        (f"StagePosition/{axis}",),
+        1e3,
+    )
+    for axis in "XYZ"
+)
+
+
+def _amount(row: _Amount, ini: Sections, xml: list[Element]) -> float | None:
+    """Return a number of the vocabulary."""
+    names = {_ACTIVE: _column(ini), _SCANNER: _scan(ini)}
+    for section, key in row.ini:
+        value = number(ini.get_value(names.get(section, section), key))
+        if value is not None:
+            return value * row.factor
+    value = number(first_text(xml, *row.xml))
+    return None if value is None else value * row.factor
+
+
+def _mode(ini: Sections, xml: list[Element]) -> str:
+    """Return SEM, FIB or optical by the active column."""
+    if not any(ini.values()) and first_text(xml, "Acquisition/BeamType").lower() == "ion":
+        return "FIB"
+    return _MODES.get(_column(ini).lower(), "SEM")
+
+
 def _vocabulary(
     ini: Sections, xml: list[Element], stored: tuple[int | None, int | None], page: Page
 ) -> dict[str, Any]:
     """Say INI and XML in the common vocabulary; the INI text comes first."""
+    mode = _mode(ini, xml)
     column = _column(ini)
-    mode = _MODES.get(column.lower(), "SEM")
-    electron_optics = mode != "optical"
-
-    def amount(keys: tuple[tuple[str, str], ...], *endings: str, factor: float = 1) -> float | None:
-        for section, key in keys:
-            value = number(ini.get_value(section, key))
-            if value is not None:
-                return value * factor
-        value = number(first_text(xml, *endings))
-        return None if value is None else value * factor
-
-    voltage = amount(((column, "HV"), ("Beam", "HV")), "Optics/AccelerationVoltage", factor=1e-3)
     wide, high = _field(ini, "x"), _field(ini, "y")
-    tilt = amount(
-        (("Stage", "StageT"), ("Stage", "StageTa"), (column, "StageTa"), (column, "StageT")),
-        "StagePosition/Tilt/Alpha",
-        "StagePosition/Tilt",
-        factor=math.degrees(1),
-    )
-    stage = tuple(
-        amount(
-            (("Stage", f"Stage{axis}"), (column, f"Stage{axis}")),
-            f"StagePosition/{axis}",
-            factor=1e3,
-        )
-        for axis in "XYZ"
-    )
-    return {
+    stage = tuple(_amount(row, ini, xml) for row in _STAGE)
+    amounts = {
+        row.key: _amount(row, ini, xml) for row in _AMOUNTS if mode != "optical" or not row.optics
+    }
+    return amounts | {
         "instrument": ini.get_value("System", "SystemType")
         or first_text(xml, "Instrument/InstrumentClass", "Instrument/InstrumentModel"),
         "serial_number": ini.get_value("System", "Dnumber")
@@ -261,13 +329,7 @@ def _vocabulary(
         or first_text(xml, "Instrument/ControlSoftwareVersion"),
         "acquired": _date(ini, xml) or page.date(),
         "mode": mode,
-        "beam": "ion" if mode == "FIB" else "electron" if electron_optics else None,
-        "accelerating_voltage_kV": voltage if electron_optics else None,
-        "working_distance_mm": amount(
-            ((column, "WD"), ("Stage", "WorkingDistance")), "Optics/WorkingDistance", factor=1e3
-        )
-        if electron_optics
-        else None,
+        "beam": {"SEM": "electron", "FIB": "ion"}.get(mode),
         "magnification": _magnification(ini, wide)
         or number(first_text(xml, "Optics/NominalMagnification")),
         "field_of_view_um": (high * 1e6, wide * 1e6) if high and wide else None,
@@ -275,33 +337,13 @@ def _vocabulary(
         "detector": ini.get_value("Detectors", "Name")
         or first_text(xml, "ScanningDetector/DetectorName", "DetectorName"),
         "signal": _signal(ini, xml),
-        "beam_current_nA": amount(((column, "BeamCurrent"),), "Optics/BeamCurrent", factor=1e9),
-        "dwell_time_us": amount(
-            (("Scan", "Dwelltime"), (_scan(ini), "Dwell")), "ScanSettings/DwellTime", factor=1e6
-        ),
-        "frame_time_s": amount((("Scan", "FrameTime"),), "ScanSettings/FrameTime"),
         "averaging": _averaging(ini),
-        "tilt_deg": tilt if electron_optics else None,
         "tilt_correction": truth(
             ini.get_value(column, "TiltCorrectionIsOn")
             or first_text(xml, "Optics/SampleTiltCorrectionOn")
         ),
-        "tilt_correction_deg": amount(
-            ((column, "TiltCorrectionAngle"),),
-            "Optics/SamplePreTiltAngle",
-            factor=math.degrees(1),
-        ),
         "dynamic_focus": truth(ini.get_value(column, "DynamicFocusIsOn")),
-        "scan_rotation_deg": amount(
-            ((column, "ScanRotation"), ("Beam", "ScanRotation")),
-            "ScanSettings/ScanRotation",
-            factor=math.degrees(1),
-        ),
         "stage_mm": stage if None not in stage else None,
-        "chamber_pressure_Pa": amount(
-            (("Vacuum", "ChPressure"),), "VacuumProperties/SamplePressure"
-        ),
-        "gamma": amount((("Image", "DigitalGamma"),), "BinaryResult/Gamma"),
         "comment": ini.get_value("User", "UserText").strip(),
     }
 

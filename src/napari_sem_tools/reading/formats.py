@@ -16,6 +16,7 @@ __all__ = ["FORMATS", "SUFFIXES", "Format", "can_read", "choose"]
 _HERE: Final = "napari_sem_tools.reading"
 _TIFF: Final = (".tif", ".tiff")
 _ANY_PICTURE: Final = ("tiff", "raster")
+_COMPANIONS: Final = (".emi", ".hdr", ".txt")
 _PICTURES: Final = (".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".png")
 
 
@@ -93,6 +94,11 @@ def choose(source: Source) -> Format:
     for row in FORMATS:
         if source.container in row.containers and row.load().sniff(source):
             return row
+    if source.path.suffix.lower() in _COMPANIONS:
+        raise UnknownFormat(
+            f"{source.path.name} holds metadata, no picture.",
+            hint="Open the picture beside it (for an .emi the _1.ser).",
+        )
     raise UnknownFormat(
         f"{source.path.name} is no image of a known microscope format.",
         hint="Known endings: " + ", ".join(SUFFIXES) + ".",

@@ -16,7 +16,8 @@ from napari_sem_tools.reading.tiffpages import Page, check_size, first_pages, re
 
 __all__ = ["describe", "is_imagej", "prefer", "read", "sniff"]
 
-_NO_LENGTH: Final = ("", "pixel", "pixels", "px", "inch", "unit")
+# ImageJ turns a resolution in DPI into "inch" or "cm", which is no scale of a specimen.
+_NO_LENGTH: Final = ("", "pixel", "pixels", "px", "inch", "cm", "unit")
 
 
 def is_imagej(page: Page) -> bool:

@@ -42,8 +42,8 @@ def walk_blocks(content: bytes) -> str:
     Examples
     --------
     >>> import struct
-    >>> walk_blocks(struct.pack("<IH", 8, 2) + b"A=1\r\n.")
-    '[MAIN]\nA=1\r\n.\n'
+    >>> walk_blocks(struct.pack("<IH", 18, 2) + b"PixelSizeX=1e-9;")
+    '[MAIN]\nPixelSizeX=1e-9;\n'
     """
     text, at = "", 0
     while at + 6 <= len(content):
