@@ -28,7 +28,7 @@ _LOG: Final = logging.getLogger("napari_sem_tools.reading")
 _MAX_TAG: Final = 16 << 20  # bytes of a tag that are looked at
 _MAX_RATIO: Final = {1: 1.0, 5: 1500, 8: 1100, 32946: 1100, 32773: 130}  # by compression
 _ANY_RATIO: Final = 50_000  # LERC, WebP, zstd: constant tiles shrink without bound
-_LOSSY: Final = {6, 7, 34712, 33003, 33004, 33005, 34933, 50001, 34892, 34887}
+_LOSSY: Final = {6, 7, 33003, 33004, 33005, 34933, 50001, 34892, 34887}
 _PALETTE, _WHITE_IS_ZERO, _YCBCR = 3, 0, 6
 
 Describe = Callable[["Page"], Statement]
