@@ -6,7 +6,7 @@ Optional numbers get a tick box "auto": a number box alone would turn None into 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from napari_sem_tools.settings import SettingField, Settings
@@ -15,6 +15,7 @@ __all__ = ["SettingsForm", "field_help", "field_label", "number_options"]
 
 _WIDEST = 1e9  # bound of a number box whose field has none; magicgui's own are 0 and 999
 _USUAL = 10.0  # px or grey values that a box shows when "auto" is taken off
+_WORDS = {"ecd": "ECD", "ferets": "Feret diameters"}
 _SLIDER_SPAN = 2.0  # a fraction is dragged, a length is typed
 _UNITS = {"px": "px", "nm": "nm", "um": "µm", "mm": "mm", "deg": "°", "px2": "px²", "nm2": "nm²"}
 
@@ -32,7 +33,7 @@ def field_label(field: SettingField) -> str:
     unit = _UNITS.get(words[-1]) if len(words) > 1 else None
     label = field.options.get("label")
     if label is None:
-        label = " ".join(words[:-1] if unit else words)
+        label = " ".join(_WORDS.get(word, word) for word in (words[:-1] if unit else words))
         label = label[:1].upper() + label[1:]
     return f"{label} ({unit})" if unit and f"({unit})" not in label else str(label)
 
@@ -122,6 +123,22 @@ class SettingsForm:
             if field.name in self.rows:
                 self._write(field, field.default)
 
+    def show_found(self, values: Mapping[str, Any]) -> None:
+        """Show, greyed, what the program found where "auto" is ticked.
+
+        Parameters
+        ----------
+        values : mapping
+            Settings as resolved for an image; what is None or not numeric is passed over.
+        """
+        for name, row in self.rows.items():
+            value = values.get(name)
+            if value is None or not hasattr(row, "automatic") or not row.automatic.value:
+                continue
+            with row.number.changed.blocked():
+                row.number.value = min(row.number.max, max(row.number.min, value))
+            row.number.visible = True
+
     def connect(self, callback: Callable[[], Any]) -> None:
         """Call a function after any change."""
         self.container.changed.connect(callback)
@@ -172,7 +189,7 @@ def _optional_row(field: SettingField, value: Any) -> tuple[Any, Callable[[], An
     automatic = CheckBox(text="auto", value=value is None, name="automatic", tooltip=tooltip)
     start = value if value is not None else _start(field)
     number = _number(field, start, name="number", tooltip=tooltip)
-    number.enabled = value is not None
+    number.enabled = number.visible = value is not None
     row = Container(
         widgets=[automatic, number],
         layout="horizontal",
@@ -185,6 +202,7 @@ def _optional_row(field: SettingField, value: Any) -> tuple[Any, Callable[[], An
 
     def toggle(auto: bool) -> None:
         number.enabled = not auto
+        number.visible = number.visible or not auto
 
     automatic.changed.connect(toggle)
     return row, lambda: None if automatic.value else number.value

@@ -52,6 +52,7 @@ class _Preview:
     layer: Any
     labels: NDArray[Any]
     session: Any
+    found: dict[str, Any]
 
 
 class SegmentWidget(SemWidget):
@@ -75,6 +76,7 @@ class SegmentWidget(SemWidget):
         self.preview_work = Work(self)
         self.preview_work.finished.connect(self._show_preview)
         self.preview_layer: Any = None
+        self.preview_seconds = 0.0
         self._session: tuple[Any, Any] = (None, None)
         self._generation = 0
         self._shown = 0
@@ -186,6 +188,7 @@ class SegmentWidget(SemWidget):
             layer = replace_result(earlier, arguments)
             self.viewer.layers.selection.active = layer
         show_scale_bar(self.viewer)
+        self.form.show_found(found.settings)
         notes = f" {' '.join(found.notes)}" if found.notes else ""
         self.say(f"{found.count} particles in {layer.name}.{notes}")
 
@@ -235,7 +238,8 @@ class SegmentWidget(SemWidget):
         def job(progress: Progress, cancel: Cancel) -> _Preview:
             made = session or _SESSIONS[wish.method](wish.record)
             labels = compact_labels(made.labels(wish.settings))
-            return _Preview(generation, wish.layer, labels, made)
+            found = made.plan(wish.settings).settings.to_dict()
+            return _Preview(generation, wish.layer, labels, made, found)
 
         self.preview_work.start(job)
 
@@ -252,7 +256,9 @@ class SegmentWidget(SemWidget):
             self._shown = answer.generation
             self._draw_preview(answer)
             count = int(answer.labels.max(initial=0))
-            self.say(f"{count} particles (preview, {1000 * outcome.seconds:.0f} ms)")
+            self.preview_seconds = outcome.seconds
+            self.form.show_found(answer.found)
+            self.say(f"{count} particles (preview)")
         if answer.generation != self._generation:
             self._ask_preview()
 
