@@ -396,6 +396,26 @@ def test_a_disc_on_flat_pixels_has_the_size_that_it_has_on_square_ones() -> None
     assert "ecd_px" not in table and any("not square" in n for n in table.attrs["notes"])
 
 
+def test_a_turned_ellipse_on_flat_pixels_keeps_its_axes_and_direction() -> None:
+    y, x = np.mgrid[-150:150, -150:150] + 0.5
+    c, s = math.cos(math.radians(30)), math.sin(math.radians(30))
+    fine = ((x * c - y * s) / 120) ** 2 + ((x * s + y * c) / 40) ** 2 <= 1
+    row = measure(
+        fine[1::3].astype(int),
+        Micrograph(np.zeros((100, 300), np.uint8), Calibration((3.0, 1.0), "tag")),
+    ).loc[1]
+    assert row["axis_major_nm"] == pytest.approx(240, rel=0.01)
+    assert row["axis_minor_nm"] == pytest.approx(80, rel=0.02)
+    assert row["orientation_deg"] == pytest.approx(30, abs=0.5)
+    assert row["area_px"] == fine[1::3].sum()
+
+
+def test_a_round_particle_has_no_direction() -> None:
+    p = Particles(disc(30, centre=(32.2, 31.7)).astype(int))
+    assert p.ellipse_ratio[0] < 1.05
+    assert np.isnan(p.orientation[0])
+
+
 def test_order_of_diameters_holds_for_every_particle() -> None:
     labels = touching_scene(np.random.default_rng(12), side=90, n=70)
     p = Particles(labels)

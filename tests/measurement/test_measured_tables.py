@@ -121,6 +121,15 @@ def test_a_particle_beside_letters_is_covered_but_not_cut() -> None:
     assert unknown["edge"].tolist() == [True, True, False]
 
 
+def test_letters_in_the_data_bar_are_no_place_for_a_particle() -> None:
+    labels = np.zeros((80, 80), int)
+    labels[40:50, 20:30] = 1
+    bar = np.zeros(labels.shape, bool)
+    bar[50:60] = True
+    table = measure(labels, image_of(labels, data_bar=(50, 60), marks=bar))
+    assert table["edge"].tolist() == [True]
+
+
 def test_what_lies_outside_the_field_is_not_counted_and_said() -> None:
     labels = discs((30, 30, 20), (85, 60, 20), (95, 20, 6))
     table = measure(labels, image_of(labels, data_bar=(85, 100)))
