@@ -70,7 +70,8 @@ def _table(
         cells = "".join(cell("td", i, value) for i, value in enumerate(row))
         lines.append(f"<tr{kind}>{cells}</tr>")
     top = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
-    return f'<div class="scroll"><table class="{shape}">{top}<tbody>{"".join(lines)}</tbody></table></div>'
+    body = f"{top}<tbody>{''.join(lines)}</tbody>"
+    return f'<div class="scroll"><table class="{shape}">{body}</table></div>'
 
 
 def _cards(report: Report) -> str:
@@ -86,8 +87,8 @@ def _card(statistic: Statistic) -> str:
     """One number with its interval."""
     value = _text(f"{short(statistic.value)} {statistic.unit}".strip())
     interval = ""
-    if statistic.low is not None and statistic.high is not None:
-        interval = f"<small>{_text(short(statistic.low))} to {_text(short(statistic.high))}</small>"
+    if statistic.interval:
+        interval = f"<small>{_text(statistic.interval)}</small>"
     return f'<div class="card"><b>{value}</b><span>{_text(statistic.title)}</span>{interval}</div>'
 
 
@@ -122,10 +123,7 @@ def _statistics(report: Report) -> str:
             blocks.append(f"<h3>Sizes in {_text(unit)}</h3>")
         rows = []
         for s in statistics:
-            interval = ""
-            if s.low is not None and s.high is not None:
-                interval = f"{short(s.low)} to {short(s.high)}"
-            rows.append((s.title, short(s.value), s.unit, interval))
+            rows.append((s.title, short(s.value), s.unit, s.interval))
         blocks.append(
             _table(
                 ("quantity", "value", "unit", "95 % interval"), rows, numbers=(1, 3), shape="narrow"

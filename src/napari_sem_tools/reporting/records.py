@@ -48,9 +48,18 @@ class Statistic:
     def text(self) -> str:
         """Value, unit and interval in a line."""
         shown = f"{short(self.value)} {self.unit}".strip()
-        if self.low is None or self.high is None or not math.isfinite(self.low + self.high):
-            return shown
-        return f"{shown} ({short(self.low)} to {short(self.high)})"
+        return f"{shown} ({self.interval})" if self.interval else shown
+
+    @property
+    def interval(self) -> str:
+        """The interval in words; with few particles it may be open to one side."""
+        low = math.nan if self.low is None else self.low
+        high = math.nan if self.high is None else self.high
+        if math.isfinite(low) and math.isfinite(high):
+            return f"{short(low)} to {short(high)}"
+        if math.isfinite(low):
+            return f"at least {short(low)}"
+        return f"at most {short(high)}" if math.isfinite(high) else ""
 
 
 @dataclasses.dataclass(frozen=True)
