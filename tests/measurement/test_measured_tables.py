@@ -121,6 +121,12 @@ def test_a_particle_beside_letters_is_covered_but_not_cut() -> None:
     assert unknown["edge"].tolist() == [True, True, False]
 
 
+def test_cut_particles_may_be_kept_in_the_statistics() -> None:
+    labels = discs((5, 30, 20), (60, 60, 20))
+    kept = measure(labels, image_of(labels), settings=MeasureSettings(leave_out_edge=False))
+    assert kept["edge"].tolist() == [True, False] and kept["included"].all()
+
+
 def test_letters_in_the_data_bar_are_no_place_for_a_particle() -> None:
     labels = np.zeros((80, 80), int)
     labels[40:50, 20:30] = 1
