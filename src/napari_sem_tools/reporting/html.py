@@ -121,9 +121,7 @@ def _statistics(report: Report) -> str:
     for unit, statistics in report.statistics.items():
         if len(report.statistics) > 1:
             blocks.append(f"<h3>Sizes in {_text(unit)}</h3>")
-        rows = []
-        for s in statistics:
-            rows.append((s.title, short(s.value), s.unit, s.interval))
+        rows = [(s.title, short(s.value), s.unit, s.interval) for s in statistics]
         blocks.append(
             _table(
                 ("quantity", "value", "unit", "95 % interval"), rows, numbers=(1, 3), shape="narrow"
