@@ -263,6 +263,17 @@ def test_constant_and_tiny_pictures(value: float, shape: tuple[int, ...], tmp_pa
     assert image.data_bar is None
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_signalling_nan_is_left_out_without_a_warning(order: str, tmp_path: Path) -> None:
+    bits = np.full((40, 40), 0x3F800000, np.uint32)
+    bits[3, 4] = 0x7F800001  # found by flipping bytes of a series of TIA
+    bits[5:9, 7:] = 0x7F7FFFFF  # the largest float
+    image = bits.view(np.float32)
+    makers.write_tiff(tmp_path / "a.tif", image, {}, byteorder=order)
+    assert not sem.read(tmp_path / "a.tif").field[3, 4]
+    survives(makers.mrc(tmp_path, image))
+
+
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i1", "i2", "i4", "u4", "f4", "f8"])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_any_type_is_kept(dtype: str, order: str, tmp_path: Path) -> None:

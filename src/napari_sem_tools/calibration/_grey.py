@@ -46,7 +46,8 @@ def as_uint8(plane: NDArray[Any]) -> NDArray[np.uint8]:
     if plane.dtype == np.uint8:
         return plane
     wide = plane.dtype.kind == "f" and plane.dtype.itemsize >= 4  # may span all of float32
-    values = plane.astype(np.float64 if wide else np.float32)
+    with np.errstate(invalid="ignore"):  # a signalling NaN of a damaged file
+        values = plane.astype(np.float64 if wide else np.float32)
     finite = np.isfinite(values)
     if not finite.any():
         return np.zeros(plane.shape, np.uint8)

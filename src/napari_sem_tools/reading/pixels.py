@@ -29,7 +29,8 @@ def native(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype == bool:
         return np.asarray(array.astype(np.uint8) * np.uint8(255))
     if array.dtype == np.float16:
-        return np.asarray(array.astype(np.float32))
+        with np.errstate(invalid="ignore"):  # a signalling NaN of a damaged file
+            return np.asarray(array.astype(np.float32))
     return np.asarray(array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
