@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import stat
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -331,6 +332,23 @@ def test_weights_that_are_a_pipe_or_a_link_are_refused_at_once(store, keep, weig
     assert_one_sentence(caught.value)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_a_pipe_that_nobody_writes_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    refused: list[str] = []
+
+    def read() -> None:
+        try:
+            read_header(tmp_path / "pipe")
+        except UntrustedModel as error:
+            refused.append(str(error))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert refused and "not a plain file" in refused[0]
+
+
 def test_a_model_is_not_written_through_a_link_that_leads_out(
     store: Store, card: ModelCard, weights: bytes, tmp_path: Path
 ) -> None:
@@ -368,6 +386,8 @@ def test_a_model_travels_as_one_file(store: Store, keep: Keep, weights, tmp_path
 def test_the_same_model_gives_the_same_file(store: Store, keep: Keep, weights, tmp_path) -> None:
     keep(weights)
     first = export_model(store, "particles", tmp_path / "a.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as file:
+        assert {m.date_time for m in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     os.utime(store.weights("particles"), (10**9, 10**9))
     assert export_model(store, "particles", tmp_path / "b.zip").read_bytes() == first
 
@@ -407,6 +427,15 @@ def linked(name: str, target: str) -> bytes:
     return out.getvalue()
 
 
+def with_link(archive: bytes) -> bytes:
+    out = io.BytesIO(archive)
+    with zipfile.ZipFile(out, "a") as file:
+        member = zipfile.ZipInfo("notes")
+        member.external_attr = (stat.S_IFLNK | 0o777) << 16
+        file.writestr(member, "/etc/passwd")
+    return out.getvalue()
+
+
 def hostile_archives(data: bytes, card: ModelCard) -> dict[str, bytes]:
     text = card.to_json().encode()
     good = zipped(("card.json", text), ("weights.safetensors", data))
@@ -426,6 +455,10 @@ def hostile_archives(data: bytes, card: ModelCard) -> dict[str, bytes]:
         "path of Windows": zipped(("card.json", text), ("..\\weights.safetensors", data)),
         "drive letter": zipped(("card.json", text), ("c:weights.safetensors", data)),
         "link": linked("card.json", "/etc/passwd"),
+        "link beside a good model": with_link(good),
+        "way out beside a good model": zipped(
+            ("card.json", text), ("weights.safetensors", data), ("a/../../b", b"")
+        ),
         "path in the card": zipped(("card.json", path_in_card), ("weights.safetensors", data)),
         "other weights": zipped(("card.json", text), ("weights.safetensors", data[:-1] + b"!")),
         "longer weights": zipped(("card.json", text), ("weights.safetensors", data + b"?")),
