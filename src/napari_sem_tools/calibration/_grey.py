@@ -47,7 +47,7 @@ def as_uint8(plane: NDArray[Any]) -> NDArray[np.uint8]:
         return plane
     wide = plane.dtype.kind == "f" and plane.dtype.itemsize >= 4  # may span all of float32
     with np.errstate(invalid="ignore"):  # a signalling NaN of a damaged file
-        values = plane.astype(np.float64 if wide else np.float32)
+        values: NDArray[Any] = plane.astype(np.float64) if wide else plane.astype(np.float32)
     finite = np.isfinite(values)
     if not finite.any():
         return np.zeros(plane.shape, np.uint8)
@@ -58,4 +58,4 @@ def as_uint8(plane: NDArray[Any]) -> NDArray[np.uint8]:
         values -= low
         values *= 255.0 / (high - low)
     np.nan_to_num(values, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
-    return np.rint(values).astype(np.uint8)
+    return np.asarray(np.rint(values).astype(np.uint8))
