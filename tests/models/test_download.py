@@ -87,6 +87,7 @@ def test_a_server_that_cannot_resume_is_asked_from_the_start(url, server, tmp_pa
     with growing_file(tmp_path / f".{SHA256[:32]}.partial") as file:
         file.write(DATA[:1000])
     assert fetch(url, SHA256, folder=tmp_path).read_bytes() == DATA
+    assert len(server.requests) == 1
 
 
 def test_a_file_that_was_whole_already_is_only_checked(url, server, tmp_path) -> None:
