@@ -77,6 +77,12 @@ def test_only_the_last_wish_of_a_moved_slider_is_shown(model: Any, widget: Any, 
     qtbot.waitUntil(lambda: widget._shown == asked, timeout=60_000)
     assert not widget.preview_work.running
     assert "preview" in widget.status_line.text()
+    assert "split strength 1" in widget.status_line.toolTip()
+    diameter = widget.form.rows["diameter_px"]
+    assert diameter.automatic.value
+    assert 15 < diameter.number.value < 50, "the diameter that was found is shown"
+    assert widget.form.value().diameter_px is None
+    print(f"preview of 400 x 300 px in {1e3 * widget.preview_seconds:.0f} ms")
     widget.live.setChecked(False)
     assert not [layer for layer in model.layers if "preview" in layer.name]
 

@@ -19,7 +19,7 @@ from napari_sem_tools.layers import (
     show_scale_bar,
 )
 from napari_sem_tools.micrograph import Micrograph, Segmentation
-from napari_sem_tools.segmentation import METHODS, ThresholdSession, segment
+from napari_sem_tools.segmentation import METHODS, ThresholdPlan, ThresholdSession, segment
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.forms import SettingsForm
 from napari_sem_tools.widgets.parts import SemWidget, scrolled
@@ -52,7 +52,7 @@ class _Preview:
     layer: Any
     labels: NDArray[Any]
     session: Any
-    found: dict[str, Any]
+    plan: ThresholdPlan
 
 
 class SegmentWidget(SemWidget):
@@ -238,8 +238,7 @@ class SegmentWidget(SemWidget):
         def job(progress: Progress, cancel: Cancel) -> _Preview:
             made = session or _SESSIONS[wish.method](wish.record)
             labels = compact_labels(made.labels(wish.settings))
-            found = made.plan(wish.settings).settings.to_dict()
-            return _Preview(generation, wish.layer, labels, made, found)
+            return _Preview(generation, wish.layer, labels, made, made.plan(wish.settings))
 
         self.preview_work.start(job)
 
@@ -257,7 +256,9 @@ class SegmentWidget(SemWidget):
             self._draw_preview(answer)
             count = int(answer.labels.max(initial=0))
             self.preview_seconds = outcome.seconds
-            self.form.show_found(answer.found)
+            found = answer.plan.resolved.to_dict() | {"level": answer.plan.level}
+            self.form.show_found(found)
+            self.status_line.setToolTip(str(answer.plan))
             self.say(f"{count} particles (preview)")
         if answer.generation != self._generation:
             self._ask_preview()
