@@ -14,6 +14,8 @@ from napari_sem_tools.segmentation.filters import Bool, Map, enlarged, quick_sam
 __all__ = ["Level", "background_trend", "choose_level"]
 
 _MIN_BACKGROUND = 200  # samples that a trend needs
+_TREND_SAMPLES = 20_000
+_TREND_ROUNDS = 3
 _LOCAL_WINDOW = 0.15  # of the shorter side
 _OTSU, _LOCAL = "otsu", "local"
 _LOCAL_LEAD = 1.15  # a local level must stand on this much stronger edges to be chosen
@@ -81,25 +83,28 @@ def background_trend(values: Map, field: Bool) -> Map | float:
     float32 array (Y, X) or 0.0
         0.0 when there is too little background.
     """
-    step = max(1, int(np.sqrt(values.size / 20_000)))
-    part = values[::step, ::step]
-    below = (part < _otsu(values[field])) & field[::step, ::step]
-    if below.sum() < _MIN_BACKGROUND:
-        return 0.0
+    step = max(1, int(np.sqrt(values.size / _TREND_SAMPLES)))
+    part, counts = values[::step, ::step], field[::step, ::step]
     y, x = (np.linspace(-1, 1, size, dtype=np.float32) for size in values.shape)
-    rows, columns = np.nonzero(below)
-    terms = _terms(y[::step][rows], x[::step][columns])
-    weights = np.linalg.lstsq(terms, part[below], rcond=None)[0].astype(np.float32)
-    fitted = terms @ weights
-    ones = np.ones_like(y[:, None] * x[None])
-    surface = np.tensordot(_terms(y[:, None] * ones, x[None] * ones), weights, 1)
+    terms = _terms(y[::step, None], x[None, ::step])
+    weights: Map = np.zeros(terms.shape[-1], np.float32)
+    fitted = np.zeros(1, np.float32)
+    for _ in range(_TREND_ROUNDS):  # a steep trend hides background from the first level
+        flat = part - terms @ weights
+        below = (flat < _otsu(flat[counts])) & counts
+        if below.sum() < _MIN_BACKGROUND:
+            return 0.0
+        weights = np.linalg.lstsq(terms[below], part[below], rcond=None)[0].astype(np.float32)
+        fitted = terms[below] @ weights
+    surface = _terms(y[:, None], x[None]) @ weights
     np.clip(surface, fitted.min(), fitted.max(), out=surface)
     return np.asarray(surface - fitted.mean(), np.float32)
 
 
 def _terms(y: Map, x: Map) -> Map:
-    """Terms of a paraboloid on the last axis."""
-    return np.stack([np.ones_like(y), y, x, y * y, y * x, x * x], -1)
+    """Terms of a paraboloid on the last axis; y is a column, x a row."""
+    ones = np.ones_like(y * x)
+    return np.stack([ones, y * ones, x * ones, y * y * ones, y * x, x * x * ones], -1)
 
 
 def choose_level(values: Map, gradient: Map, *, field: Bool, method: str) -> Level:

@@ -35,7 +35,7 @@ _ODDS: dict[str, tuple[float, float, float]] = {
     "valley": (-12.5, -0.2, 0.3),
     "ridge": (-6.5, -0.2, 0.3),
 }
-_ODDS_OFFSET = -0.15
+_ODDS_OFFSET = -0.35
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

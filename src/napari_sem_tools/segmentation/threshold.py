@@ -155,6 +155,22 @@ class ThresholdSession:
             keep[touching_border(labels, self._border_field())] = False
         return renumbered(labels, keep)
 
+    def foreground(self, settings: ThresholdSettings | None = None) -> Bool:
+        """Find the pixels of particles, before they are cut apart and small ones dropped.
+
+        Parameters
+        ----------
+        settings : ThresholdSettings, optional
+
+        Returns
+        -------
+        bool array (Y, X)
+        """
+        wish = _checked(settings)
+        if self._image.is_flat:
+            return np.zeros(self._record.shape, bool)
+        return self._foreground(wish, wish.offset)
+
     def segmentation(self, settings: ThresholdSettings | None = None) -> Segmentation:
         """Find the particles, with their confidence and the settings as resolved.
 
