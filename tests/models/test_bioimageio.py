@@ -199,6 +199,16 @@ def test_a_hostile_description_is_refused(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_description_that_repeats_itself_by_reference_is_refused(
+    store: Store, tmp_path: Path
+) -> None:
+    text = json.dumps(foreign())[:-1] + ', "tags": &a [x], "links": *a}'
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped(("rdf.yaml", text.encode())))
+    with pytest.raises(UntrustedModel, match="repeats itself"):
+        import_model(store, path)
+
+
 def test_what_the_format_cannot_say_is_not_written_wrongly() -> None:
     mixed = card_for(
         b"w", outputs=(OutputChannel("a", "", "sigmoid"), OutputChannel("b", "", "none"))

@@ -229,6 +229,12 @@ def test_a_text_that_is_no_card_is_refused_in_one_sentence(case: str) -> None:
     assert_one_sentence(caught.value)
 
 
+def test_a_key_that_stands_twice_is_refused_even_in_a_good_card() -> None:
+    text = full_card().to_json().replace('"schema": 1,', '"schema": 1, "name": "other",')
+    with pytest.raises(UntrustedModel, match="twice"):
+        ModelCard.from_json(text)
+
+
 def test_a_missing_field_is_named() -> None:
     values = json.loads(full_card().to_json())
     del values["weights"]["sha256"]
