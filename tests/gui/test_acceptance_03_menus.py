@@ -37,7 +37,10 @@ def test_every_command_imports_and_every_menu_is_one_that_napari_shows(manifest:
         assert callable(getattr(importlib.import_module(module), name))
     allowed = {str(menu.value) for menu in MenuId.contributables()}
     assert set(manifest.contributions.menus) == set(MENUS)
-    assert set(manifest.contributions.menus) <= allowed
+    # older than napari 0.9: no such menu; Calibrate then is in the Plugins menu alone
+    assert set(manifest.contributions.menus) - allowed <= {"napari/layers/metadata"}
+    if "napari/view/canvas_axes" in {str(menu.value) for menu in MenuId}:
+        assert set(manifest.contributions.menus) <= allowed
     print(f"{len(manifest.contributions.commands)} commands, {len(MENUS)} menus")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,7 @@ class MeasureWidget(SemWidget):
         settings: Any = self.form.value()
 
         def job(progress: Progress, cancel: Cancel) -> Any:
+            importlib.import_module("matplotlib.figure")  # here, so that the table opens at once
             return labels, measure(particles, record, settings=settings)
 
         self.start(job, self._show_table, "Measuring")
