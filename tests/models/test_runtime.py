@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -57,16 +59,16 @@ def test_twenty_threads_load_a_model_once(two_models, monkeypatch):
     loads = []
     real = runtime._load
 
-    def counted(store, card, device, half):
+    def counted(store, card, key):
         loads.append(card.key)
-        return real(store, card, device, half)
+        return real(store, card, key)
 
     monkeypatch.setattr(runtime, "_load", counted)
-    models = []
+    networks = []
 
     def use():
         with runtime.lease(two_models, "one", device="cpu") as model:
-            models.append(model)
+            networks.append(model.network)
 
     threads = [threading.Thread(target=use) for _ in range(20)]
     for thread in threads:
@@ -74,18 +76,86 @@ def test_twenty_threads_load_a_model_once(two_models, monkeypatch):
     for thread in threads:
         thread.join()
     assert loads == ["one@1.0.0"]
-    assert len({id(model) for model in models}) == 1
+    assert len(networks) == 20
+    assert len({id(network) for network in networks}) == 1
 
 
-def test_a_leased_model_is_never_dropped(two_models, monkeypatch):
-    monkeypatch.setattr(runtime, "_BUDGET_BYTES", 1)
-    with runtime.lease(two_models, "one", device="cpu"):
-        with runtime.lease(two_models, "two", device="cpu"):
+def test_a_leased_model_is_never_dropped(two_models):
+    tight = {"device": "cpu", "budget_gib": 0}
+    with runtime.lease(two_models, "one", **tight):
+        with runtime.lease(two_models, "two", **tight):
             assert {m.key for m in runtime.in_memory()} == {"one@1.0.0", "two@1.0.0"}
             assert runtime.unload() == 0
-        with runtime.lease(two_models, "one", device="cpu"):
-            assert {m.key for m in runtime.in_memory()} == {"one@1.0.0"}
-    assert runtime.unload() > 0
+        assert {m.key for m in runtime.in_memory()} == {"one@1.0.0"}
+    assert runtime.in_memory() == ()
+
+
+def test_the_least_recently_used_model_goes_first(two_models):
+    add_model(two_models, "three", seed=3)
+    size = two_models.find("one").card.weights.size_bytes
+    room = {"device": "cpu", "budget_gib": 2.5 * size / 2**30}
+    for name in ("one", "two", "one", "three"):
+        with runtime.lease(two_models, name, **room):
+            pass
+    assert {m.key for m in runtime.in_memory()} == {"one@1.0.0", "three@1.0.0"}
+
+
+def test_mixed_leases_of_twenty_threads_under_a_budget_of_two(store, monkeypatch):
+    """No deadlock, no eviction of a leased model, and nothing is left at the end."""
+    names = ["a", "b", "c", "d", "e"]
+    for number, name in enumerate(names):
+        add_model(store, name, seed=number)
+    runtime.unload()
+    size = store.find("a").card.weights.size_bytes
+    networks, lost, most = weakref.WeakSet(), [], []
+    real = runtime._load
+
+    def noted(*args):
+        model = real(*args)
+        networks.add(model.network)
+        return model
+
+    monkeypatch.setattr(runtime, "_load", noted)
+    image = np.zeros((16, 16), np.float32)
+
+    def use(seed):
+        rng = np.random.default_rng(seed)
+        for turn in range(50):
+            name = names[rng.integers(len(names))]
+            room = 2.5 * size / 2**30
+            with runtime.lease(store, name, device="cpu", budget_gib=room) as model:
+                if turn % 10 == 0:
+                    model.predict(image)
+                held = runtime.in_memory()
+                mine = [m for m in held if m.key == model.card.key]
+                if not mine or mine[0].leases < 1:
+                    lost.append(name)
+                most.append(sum(m.leases == 0 for m in held))
+
+    threads = [threading.Thread(target=use, args=(n,), daemon=True) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not any(thread.is_alive() for thread in threads)
+    assert lost == []
+    assert len(most) == 1000
+    assert len(runtime.in_memory()) <= 2  # nobody leases any more: the budget holds
+    assert all(m.leases == 0 for m in runtime.in_memory())
+    runtime.unload()
+    gc.collect()
+    assert list(networks) == []
+
+
+def test_unloading_gives_the_memory_back(two_models):
+    add_model(two_models, "wide", widths=(64, 128, 256))
+    with runtime.lease(two_models, "wide", device="cpu") as model:
+        network = weakref.ref(model.network)
+        model.predict(np.zeros((64, 64), np.float32))
+    assert runtime.unload("wide@1.0.0") > 0
+    del model
+    gc.collect()
+    assert network() is None
     assert runtime.in_memory() == ()
 
 
