@@ -19,7 +19,7 @@ def grid(reach: float) -> tuple[np.ndarray, np.ndarray]:
 @given(radius=st.floats(8, 60))
 def test_a_sphere_projects_to_a_disc_and_is_as_high_as_wide(radius: float) -> None:
     surface = Ellipsoid(np.full(3, radius), np.eye(3)).surface(*grid(radius))
-    assert surface.inside.sum() == pytest.approx(np.pi * radius**2, rel=0.03)
+    assert surface.inside.sum() == pytest.approx(np.pi * radius**2, rel=0.05)
     assert surface.top.max() == pytest.approx(radius)
     assert surface.bottom[surface.inside].min() == pytest.approx(-radius)
 
