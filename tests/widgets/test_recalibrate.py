@@ -44,6 +44,8 @@ def test_pixels_stay_together_and_undo_is_exact(
         for corner in ([0, 0], [2, 3], [5, 7]):
             assert np.allclose(one.data_to_world(corner), image.data_to_world(corner))
     assert image.scale == pytest.approx([y, x])
+    factor = np.array([y / old_y, x / old_x])
+    assert image.translate == pytest.approx(np.array([moved, -moved]) * factor)
     restore(states)
     for one, was in zip(stack, before, strict=True):
         assert np.array_equal(np.array([*one.scale, *one.translate]), was)
