@@ -1,6 +1,6 @@
 """Scores of the classical method with default settings on the real sets with truth.
 
-    OMP_NUM_THREADS=1 python benchmarks/threshold_scores.py DATA_DIR [--sets emps bam] [--every 1] [--jobs 2]
+    OMP_NUM_THREADS=1 python benchmarks/threshold_scores.py DATA_DIR [--sets emps bam] [--every 1]
 
 DATA_DIR holds `emps-train`, `bam`, `powder`, ... as folders of `images` and `masks`.  Every
 figure is made with the settings of `ThresholdSettings()`; intervals are 95 % bootstrap over

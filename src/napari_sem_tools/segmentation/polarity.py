@@ -9,10 +9,10 @@ from napari_sem_tools.segmentation.filters import Bool, Map, quick_sample, shrun
 
 __all__ = ["polarity_score"]
 
-_SIGMAS_PX = (4, 8, 16, 32)
-_BORDER_WEIGHT = 1.2  # against the sum over four scales
+_SIGMAS_PX = (2, 4, 8, 16, 32)
+_BORDER_WEIGHT = 1.2  # against the sum over all scales
 _FRAME_PX = 2
-_STEEP = 3  # power of the gradient: outlines outvote texture
+_STEEP = 5  # power of the gradient: outlines outvote texture
 
 
 def polarity_score(values: Map, field: Bool) -> float:
@@ -20,8 +20,8 @@ def polarity_score(values: Map, field: Bool) -> float:
 
     Particles are mostly convex, what lies between them is not: seen from inside a particle
     its outline bends inwards.  The curvature of the lines of equal grey is averaged over
-    the image at four scales, weighted by the third power of the gradient, so that outlines
-    count and texture does not.  The phase that holds less of the frame of the image gets a
+    the image at five scales, weighted by a high power of the gradient, so that outlines count
+    and texture does not.  The phase that holds less of the frame of the image gets a
     smaller say.
 
     Parameters
@@ -34,7 +34,7 @@ def polarity_score(values: Map, field: Bool) -> float:
     Returns
     -------
     float
-        About -5 to 5; above 0: particles are bright.
+        About -6 to 6; above 0: particles are bright.
 
     References
     ----------
@@ -55,13 +55,13 @@ def polarity_score(values: Map, field: Bool) -> float:
 
 def _bend(values: Map, field: Bool, sigma: int) -> float:
     """Mean curvature of bright outlines at one scale, from -1 (concave) to 1 (convex)."""
-    factor = max(1, sigma // 4)
+    factor = max(1, sigma // 2)
     image = smoothed(shrunk(values, factor), sigma / factor)
     if min(image.shape) < 8:
         return 0.0
     inside = shrunk(field, factor) >= 1
     if not inside.all():
-        inside = ndimage.binary_erosion(inside, iterations=max(2, 2 * sigma // factor // 3))
+        inside = ndimage.binary_erosion(inside, iterations=2)
     inside[:2] = inside[-2:] = False
     inside[:, :2] = inside[:, -2:] = False
     gy, gx = (np.asarray(np.gradient(image, axis=axis), np.float32) for axis in (0, 1))
