@@ -58,10 +58,7 @@ def format_value(value: Any) -> str:
 class ParticleModel(QAbstractTableModel):
     """A table of particles that sorts by permutation and never copies a row.
 
-    Signals
-    -------
-    ticked
-        The ids of particles whose *included* tick changed.
+    Its signal ``ticked`` says that a particle was included or left out.
     """
 
     ticked = Signal()
