@@ -207,4 +207,7 @@ class Registry(types.ModuleType, Mapping[str, ModelCard]):
 
 def _loaded_runtime() -> Runtime | None:
     """Return the module that runs models if anybody needed it yet."""
-    return cast("Runtime | None", sys.modules.get(f"{_PACKAGE}.runtime"))
+    module = sys.modules.get(f"{_PACKAGE}.runtime")
+    # while another thread imports it, it is there without its functions
+    whole = hasattr(module, "in_memory") and hasattr(module, "unload")
+    return cast(Runtime, module) if whole else None

@@ -12,6 +12,7 @@ __all__ = [
     "calibrate_recipe",
     "image_source",
     "measure_recipe",
+    "model_recipe",
     "segment_recipe",
     "settings_source",
 ]
@@ -89,4 +90,11 @@ def table_recipe(labels: Any) -> str:
         f"{_IMPORT}from napari_sem_tools.layers import table_of\n"
         f"table = table_of(viewer.layers[{labels.name!r}])\n"
         "print(sem.summarize(table))\n"
+    )
+
+
+def model_recipe(key: str) -> str:
+    """Return Python that shows the card of a model and borrows it."""
+    return (
+        f"{_IMPORT}card = sem.models[{key!r}]\nwith sem.models.lease({key!r}) as model:\n    ...\n"
     )
