@@ -12,7 +12,7 @@ from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.micrograph import Micrograph, Segmentation
 from napari_sem_tools.segmentation.instances import Decoding, decode
 from napari_sem_tools.settings import Settings, described
-from napari_sem_tools.tasks import Cancel, Progress, part_of, stop_if_cancelled
+from napari_sem_tools.tasks import Cancel, Progress, part_of, report, stop_if_cancelled
 
 __all__ = ["NetworkSettings", "fill_holes", "scaled_grey", "segment_by_network"]
 
@@ -20,6 +20,8 @@ Image = NDArray[np.float32]
 Labels = NDArray[np.int32]
 
 _SCALES = (1.0, 0.5, 0.25)
+_ENLARGED = 2.0  # tried when the particles at full size are too small to be seen well
+_SMALL = 0.5  # of the trained object size
 _LEAST_EDGE_PX = 32  # a smaller image is not scaled down
 _LEAST_RANGE = 1e-3  # of the largest grey value: an even image is not blown up to noise
 
@@ -88,6 +90,12 @@ class _Try:
     confidence: NDArray[np.float32]
     certainty: float
 
+    @property
+    def median_diameter_px(self) -> float:
+        """Median equivalent circle diameter on the image's own grid."""
+        area = np.bincount(self.labels.ravel())[1:]
+        return float(np.sqrt(4 / np.pi * np.median(area[area > 0]))) if area.any() else 0.0
+
 
 def segment_by_network(
     model: str,
@@ -121,7 +129,8 @@ def segment_by_network(
 
     Notes
     -----
-    Without `diameter_px` the image is tried at full, half and quarter size.  The scale is
+    Without `diameter_px` the image is tried at full, half and quarter size, and doubled when
+    the particles at full size are too small for the network.  The scale is
     taken whose particles the network is surest of: the mean confidence weighted by area,
     times the mean distance of the foreground map from undecided.  No truth enters it.
     """
@@ -131,15 +140,20 @@ def segment_by_network(
     counts = image.field if field is None else image.field & field
     with models.lease(model, device=wish.device) as loaded:
         _check_channels(loaded.card)
-        scales = _scales(loaded.card, wish, image.shape)
-        grey = scaled_grey(image.grey, counts, loaded.card.input)
-        tries = []
-        for number, scale in enumerate(scales):
-            stop_if_cancelled(cancel)
-            step = part_of(progress, number / len(scales), (number + 1) / len(scales))
-            tries.append(_try(loaded, grey, counts, scale, wish, step, cancel))
         card = loaded.card
-    best = max(tries, key=lambda each: each.certainty)
+        grey = scaled_grey(image.grey, counts, card.input)
+        scales = list(_scales(card, wish, image.shape))
+        tries: list[_Try] = []
+        most = len(scales) + (len(scales) > 1)  # one more may follow; progress only rises
+        while len(tries) < len(scales):
+            stop_if_cancelled(cancel)
+            step = part_of(progress, len(tries) / most, (len(tries) + 1) / most)
+            scale = scales[len(tries)]
+            tries.append(_try(loaded, grey, counts, scale, wish=wish, progress=step, cancel=cancel))
+            best = max(tries, key=lambda each: each.certainty)
+            if 1 < len(tries) == len(scales) < most and _too_small(best, card):
+                scales.append(_ENLARGED)
+    report(progress, 1, 1, "done")
     labels, confidence = _on_field(best.labels, best.confidence, counts, wish)
     return Segmentation(
         labels,
@@ -234,11 +248,20 @@ def _scales(card: Any, wish: NetworkSettings, shape: tuple[int, int]) -> tuple[f
     return tuple(s for s in _SCALES if s == 1 or s * min(shape) >= _LEAST_EDGE_PX)
 
 
+def _too_small(best: _Try, card: Any) -> bool:
+    """Tell whether the particles of the best try so far would be seen better enlarged."""
+    usual = card.input.object_size_px
+    if best.scale != 1 or not usual or not len(best.confidence):
+        return False
+    return best.median_diameter_px < _SMALL * float(usual)
+
+
 def _try(
     loaded: Any,
     grey: Image,
     field: NDArray[np.bool_],
     scale: float,
+    *,
     wish: NetworkSettings,
     progress: Progress | None,
     cancel: Cancel | None,
@@ -305,9 +328,8 @@ def _notes(best: _Try, card: Any, labels: Labels) -> tuple[str, ...]:
     """Say at which scale the network looked, and when sizes are outside what it learned."""
     notes = [f"The network saw the image at {best.scale:g} of its size."]
     usual = card.input.object_size_px
-    area = np.bincount(labels.ravel())[1:]
-    if usual and len(area):
-        median = float(np.sqrt(4 / np.pi * np.median(area))) * best.scale
+    if usual and labels.any():
+        median = best.median_diameter_px * best.scale
         if not usual / 4 <= median <= usual * 4:
             notes.append(
                 f"The particles are {median:.0f} px wide at that scale; the network learned "
