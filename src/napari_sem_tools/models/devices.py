@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from napari_sem_tools.errors import InvalidSettings, MissingExtra, SemError
-from napari_sem_tools.models.locations import load_settings
+from napari_sem_tools.models.locations import load_settings, preferences
 from napari_sem_tools.settings import Settings, described
 
 __all__ = [
@@ -31,7 +30,6 @@ _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16")
 _TENSOR_CORES = (7, 0)  # CUDA capability from which half precision is faster
 _CPU_BYTES = 1024**3  # for the tiles of one network, so that a lab PC goes on working
 _GPU_SHARE = 0.5  # of what is free: other programs use the GPU as well
-_PLUGIN = "napari-sem-tools"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +92,7 @@ def runtime_settings(**given: Any) -> RuntimeSettings:
             raise InvalidSettings(
                 f"There is no setting {name} of a run.", hint=f"Known: {', '.join(names)}."
             )
-    return load_settings(RuntimeSettings, "engine", preferences=_preferences(names), **said)
+    return load_settings(RuntimeSettings, "engine", preferences=preferences("engine"), **said)
 
 
 def torch() -> Any:
@@ -308,14 +306,3 @@ def _cpu_has_bf16() -> bool:
         return any(found.get(name) is True for name in _BF16_INSTRUCTIONS)
     older = getattr(torch().cpu, "_is_avx512_bf16_supported", None)
     return bool(older and older())
-
-
-def _preferences(names: list[str]) -> dict[str, Any]:
-    """Read napari's preferences page if napari runs and has one for us."""
-    ask = getattr(sys.modules.get("napari.settings"), "get_plugin_settings", None)
-    if ask is None:
-        return {}
-    with contextlib.suppress(KeyError, AttributeError):  # napari lists us without a page
-        page = ask(_PLUGIN).engine
-        return {name: getattr(page, name) for name in names if hasattr(page, name)}
-    return {}

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from napari_sem_tools.errors import InvalidSettings, ModelNotFound, SemError, UntrustedModel
 from napari_sem_tools.files import growing_file, place_file
 from napari_sem_tools.models.card import MAX_WEIGHTS_BYTES
-from napari_sem_tools.models.locations import ModelSettings, load_settings
+from napari_sem_tools.models.locations import model_settings
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
 
 __all__ = ["fetch"]
@@ -112,7 +112,7 @@ def _retrieve(job: _Download, sha256: str, folder: Path, name: str) -> Path:
     """Let pooch look, load and compare; a wrong hash after a resumed load is tried afresh once."""
     import pooch
 
-    if not (folder / name).is_file() and load_settings(ModelSettings, "models").offline:
+    if not (folder / name).is_file() and model_settings().offline:
         raise ModelNotFound(
             f"{job.url} is not on this computer, and loading from the network is switched off.",
             hint=f"Unset NAPARI_SEM_TOOLS_OFFLINE. Or: {_CARRY}",

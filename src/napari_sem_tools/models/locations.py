@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +14,15 @@ from typing import Annotated, Any, Literal, TypeVar
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.settings import Settings, described
 
-__all__ = ["ModelSettings", "Place", "load_settings", "places", "user_folder"]
+__all__ = [
+    "ModelSettings",
+    "Place",
+    "load_settings",
+    "model_settings",
+    "places",
+    "preferences",
+    "user_folder",
+]
 
 _APP = "napari-sem-tools"
 _PREFIX = "NAPARI_SEM_TOOLS_"
@@ -101,6 +111,46 @@ def load_settings(
     return kind.from_dict(known)
 
 
+def preferences(group: str) -> dict[str, Any]:
+    """Return what the user changed on napari's preferences page, without importing napari.
+
+    Parameters
+    ----------
+    group : str
+        ``engine`` or ``models``, as in the manifest.
+
+    Returns
+    -------
+    dict
+        Empty where napari does not run, or is older than 0.9.  What stands at its default
+        is left out, so that ``settings.toml`` counts for it.
+    """
+    ask = getattr(sys.modules.get("napari.settings"), "get_plugin_settings", None)
+    if ask is None:
+        return {}
+    with contextlib.suppress(KeyError, AttributeError):  # npe2 does not know us, or no page
+        return dict(getattr(ask(_APP), group).model_dump(exclude_defaults=True))
+    return {}
+
+
+def model_settings(**given: Any) -> ModelSettings:
+    """Join what was asked for with what the user has set; see `load_settings`.
+
+    Parameters
+    ----------
+    **given
+        Fields of `ModelSettings`; None means: not given.
+
+    Returns
+    -------
+    ModelSettings
+    """
+    page = preferences("models")
+    if "folders" in page:  # models.folders reads better on a page, MODELS in the environment
+        page["models"] = page.pop("folders")
+    return load_settings(ModelSettings, "models", preferences=page, **given)
+
+
 def places(settings: ModelSettings | None = None) -> tuple[Place, ...]:
     """List the folders in the order in which they are searched.
 
@@ -114,7 +164,7 @@ def places(settings: ModelSettings | None = None) -> tuple[Place, ...]:
     tuple of Place
         The package's own first, so that nobody can put another model in its place.
     """
-    chosen = settings or load_settings(ModelSettings, "models")
+    chosen = settings or model_settings()
     shared = [part.strip() for part in chosen.models.split(os.pathsep)]
     return (
         Place(Path(__file__).resolve().parents[1] / "weights", "packaged"),
