@@ -280,7 +280,7 @@ class Micrograph:
         if self.axes != "YXC":
             return np.asarray(self.pixels)
         mean = np.asarray(self.pixels, np.float32).mean(axis=-1)
-        return mean.round().astype(self.pixels.dtype)
+        return np.asarray(mean.round(), self.pixels.dtype)
 
     def plane(self, index: int = 0) -> Micrograph:
         """Return one page of a stack as an image of its own; an image returns itself."""

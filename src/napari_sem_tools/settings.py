@@ -146,6 +146,7 @@ def _checked(field: SettingField, value: Any) -> Any:
     """Return the value in its own type, or refuse it with the range."""
     if value is None and field.optional:
         return None
+    good: Any
     try:
         if field.kind is bool:
             good = bool(value)
