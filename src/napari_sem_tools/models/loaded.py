@@ -31,11 +31,14 @@ __all__ = ["LoadedModel", "bytes_per_px", "plan", "stop_between_layers"]
 _log = logging.getLogger(__name__)
 
 _WHOLE_PX = 2048  # an image up to this edge goes through in one piece if memory allows
+_TILE_PX = 512  # smaller ones are mostly halo, larger ones leave the processor's cache ...
+_HALOS = 16  # ... unless the halo is so wide that a quarter more would be computed for it
 _MOST_MIRROR_PX = 32  # beyond the image there is only its mirror: no use to see more of it
 _MOST_TILES = 16  # of one call: more does not fill a GPU better
 _PROBE_PX = 64
 _MAPS = ("segmentation", "generator")  # tasks whose network answers with an image
 _UNKNOWN_BYTES_PX = 1024  # of a network that was not probed
+_KEPT = 2.5  # memory of a network in units of its largest layer
 
 _asked = threading.local()  # the cancel of the run in this thread
 
@@ -207,7 +210,7 @@ def plan(
     >>> plan(spec, (768, 1024), memory=2**30, bytes_px=256).tile_px
     1088
     >>> plan(spec, (6000, 4000), memory=2**30, bytes_px=256).tile_px
-    2048
+    1024
     """
     border = min(spec.halo_px, _MOST_MIRROR_PX)
     least = _tiling(spec, 1 << 20, border).least_px
@@ -219,17 +222,19 @@ def plan(
     elif max(shape) <= _WHOLE_PX and math.prod(padded) <= most**2:
         edge = whole
     else:
-        edge = min(spec.tile_px or _WHOLE_PX, most)
+        wide = min(max(_HALOS * spec.halo_px, _TILE_PX), _WHOLE_PX)
+        edge = min(spec.tile_px or wide, most)
     edge = max(min(edge, max(whole, least)) // spec.multiple_of * spec.multiple_of, least)
-    together = max(1, min(_MOST_TILES, int(memory / (bytes_px * edge**2)))) if batches else 1
-    return _tiling(spec, edge, border, together)
+    one = _tiling(spec, edge, border)
+    if not batches:
+        return one
+    most_at_once = min(_MOST_TILES, len(one.spans(shape[1])), int(memory / (bytes_px * edge**2)))
+    return dataclasses.replace(one, batch=max(most_at_once, 1))
 
 
-def _tiling(spec: InputSpec, tile: int, border: int, batch: int = 1) -> Tiling:
+def _tiling(spec: InputSpec, tile: int, border: int) -> Tiling:
     """Make a tiling of a card's halo and grid."""
-    return Tiling(
-        tile, halo_px=spec.halo_px, multiple_of=spec.multiple_of, border_px=border, batch=batch
-    )
+    return Tiling(tile, halo_px=spec.halo_px, multiple_of=spec.multiple_of, border_px=border)
 
 
 @dataclasses.dataclass(eq=False)
@@ -317,8 +322,8 @@ def bytes_per_px(network: Any, card: ModelCard) -> float:
     Returns
     -------
     float
-        Twice the largest input and output of a layer together, which is what was measured
-        with PyTorch's own buffers (``docs/design/0005-tiles.md``).
+        Two and a half times the largest input and output of a layer together: measured,
+        with what PyTorch keeps beside them (``docs/design/0005-tiles.md``).
 
     Raises
     ------
@@ -354,7 +359,7 @@ def bytes_per_px(network: Any, card: ModelCard) -> float:
             f"The network of {card.key} does not give the {len(card.outputs)} maps of its card.",
             hint="Export it again from where it was made.",
         )
-    return 2 * most[0] / edge**2
+    return _KEPT * most[0] / edge**2
 
 
 def stop_between_layers(network: Any) -> None:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from napari_sem_tools.errors import DeviceOutOfMemory, SemError, SemWarning
+from napari_sem_tools.errors import DeviceOutOfMemory, SemError, SemWarning, UntrustedModel
 from napari_sem_tools.models.card import ModelCard
 from napari_sem_tools.models.devices import (
     Precision,
@@ -256,28 +256,64 @@ def _fill(slot: _Slot, key: _Key, store: Store, card: ModelCard) -> None:
 
 def _load(store: Store, card: ModelCard, key: _Key) -> LoadedModel:
     """Build the network and give it its weights, whose hash is checked."""
-    from napari_sem_tools.models.architectures import build
-    from napari_sem_tools.models.weights import check_shapes, read_header, read_verified
+    from napari_sem_tools.models.weights import read_verified
 
     module = torch()
-    from safetensors.torch import load
-
     raw = read_verified(store.weights(card.key), card.weights)
-    network = build(card.architecture, dict(card.arguments))
-    expected = {k: tuple(v.shape) for k, v in network.state_dict().items()}
-    check_shapes(read_header(raw), expected)
-    network.load_state_dict(
-        {k: v.float() if v.is_floating_point() else v for k, v in load(raw).items()}
-    )
-    network = network.eval().requires_grad_(False)
+    network = _built(card, raw).eval().requires_grad_(False)
     pixel = bytes_per_px(network, card)
     network = network.to(key.device).to(memory_format=module.channels_last)
     size = sum(t.numel() * t.element_size() for t in network.state_dict().values())
     if key.compiled:
-        network = module.compile(network)
+        network = _compiled(network, card, key.device)
     else:
         stop_between_layers(network)
     return LoadedModel(card, network, key.device, key.precision, size, pixel)
+
+
+def _compiled(network: Any, card: ModelCard, device: str) -> Any:
+    """Translate a network, and try it at once; without a compiler it runs as it is."""
+    module = torch()
+    edge = 4 * card.input.multiple_of
+    try:
+        faster = module.compile(network, dynamic=True)
+        with module.inference_mode():
+            faster(module.zeros(1, card.input.channels, edge, edge, device=device))
+    except (RuntimeError, ImportError, OSError) as error:
+        _log.info("torch.compile failed", exc_info=error)
+        text = f"torch.compile does not work here, so {card.key} runs without it."
+        warnings.warn(text, SemWarning, stacklevel=2)
+        stop_between_layers(network)
+        return network
+    return faster
+
+
+def _built(card: ModelCard, raw: bytes) -> Any:
+    """Build without memory, compare shapes with the weights, then take these as they are."""
+    from napari_sem_tools.models.architectures import build
+    from napari_sem_tools.models.weights import check_shapes, read_header
+
+    module = torch()
+    from safetensors.torch import load
+
+    try:
+        with module.device("meta"):
+            network = build(card.architecture, dict(card.arguments))
+    except UntrustedModel:  # some builders compute with what they make; a wrong one fails again
+        network = build(card.architecture, dict(card.arguments))
+    state = network.state_dict()
+    check_shapes(read_header(raw), {k: tuple(v.shape) for k, v in state.items()})
+    if set(state) != {name for name, _ in _tensors(network)}:  # weights do not say all of it
+        network = build(card.architecture, dict(card.arguments))
+    tensors = {k: v.float() if v.is_floating_point() else v for k, v in load(raw).items()}
+    network.load_state_dict(tensors, assign=True)
+    return network
+
+
+def _tensors(network: Any) -> Iterator[tuple[str, Any]]:
+    """List all that a network computes with."""
+    yield from network.named_parameters(remove_duplicate=False)
+    yield from network.named_buffers(remove_duplicate=False)
 
 
 def _release() -> None:
