@@ -15,6 +15,15 @@ __all__ = ["ARCHITECTURES", "FAMILIES", "Architecture", "Family", "build"]
 _MOST_PARAMETERS = 2 * 10**9  # more than any that a laboratory can run
 _MOST_OF_A_NUMBER = 32768  # channels, classes, pixels
 _MOST_IN_A_LIST = 64
+_REFUSALS = (  # how builders answer arguments that they do not like
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _NETWORKS = "napari_sem_tools.models.networks"
 _FAMILIES = "napari_sem_tools.models.families"
 
@@ -282,9 +291,7 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, **more:
         ) from error
     except SemError:
         raise
-    except (ArithmeticError, AssertionError, LookupError, RuntimeError) as error:
-        raise _misfit(architecture, error) from error
-    except (AttributeError, TypeError, ValueError) as error:
+    except _REFUSALS as error:
         raise _misfit(architecture, error) from error
 
 
@@ -336,17 +343,19 @@ def _try_without_memory(torch: Any, make: Callable[[], Any], architecture: str) 
         if "meta tensors" in str(error):  # a few compute while they are built
             return
         raise
-    count = sum(tensor.numel() for tensor in network.state_dict().values())
-    if count > _MOST_PARAMETERS:
+    counts = [tensor.numel() for tensor in network.state_dict().values()]
+    if sum(counts) > _MOST_PARAMETERS:
         raise UntrustedModel(
-            f"The network {architecture} would have {count} numbers; "
+            f"The network {architecture} would have {sum(counts)} numbers; "
             f"at most {_MOST_PARAMETERS} are built."
         )
+    if not counts or min(counts) == 0:
+        raise UntrustedModel(f"The network {architecture} would have layers without channels.")
 
 
 def _misfit(architecture: str, error: Exception) -> UntrustedModel:
     """Say that the arguments do not fit, in one line."""
-    words = " ".join(str(error).split())[:200]
+    words = " ".join(str(error).split())[:200].rstrip(".")
     return UntrustedModel(
-        f"The card's arguments do not fit the network {architecture[:120]}: {words}"
+        f"The card's arguments do not fit the network {architecture[:120]}: {words}."
     )

@@ -1,0 +1,376 @@
+"""Every network of the table can be built by its name, and is the one of its paper."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from napari_sem_tools.errors import MissingExtra, UntrustedModel
+from napari_sem_tools.models.architectures import ARCHITECTURES, FAMILIES, _by_name, build
+from napari_sem_tools.models.card import Task
+
+from .test_card import assert_one_sentence
+
+needs_torch = pytest.mark.torch
+OTHERS = ("segmentation_models_pytorch", "timm", "torchvision")
+IMAGE = (2, 1, 45, 83)  # odd on purpose
+SHAPES = {
+    # row: what goes in, what comes out
+    "folded-unet": ((2, 1, 64, 96), (2, 3, 64, 96)),
+    "unet-tem": ((1, 1, 21, 35), (1, 1, 21, 35)),
+    "unet-keras-2017": ((1, 1, 21, 35), (1, 1, 21, 35)),
+    "multires": (IMAGE, (2, 1, 45, 83)),
+    "multires-bam": (IMAGE, (2, 1, 45, 83)),
+    "resnet18": (IMAGE, (2, 512)),
+    "resnet18-small": (IMAGE, (2, 256)),
+    "resnet18-focus": (IMAGE, (2, 1)),
+    "wgan-outlines": ((2, 128), (2, 1, 64, 64)),
+    "wgan-critic": ((2, 1, 64, 64), (2, 1)),
+    "cyclegan-bam-1.0": (IMAGE, IMAGE),
+    "cyclegan-bam-1.1": (IMAGE, IMAGE),
+    "cyclegan-bam-1.2": ((1, 1, 45, 83), (1, 1, 45, 83)),
+    "patch-discriminator": ((1, 1, 128, 128), (1, 1, 14, 14)),
+}
+SMALL: dict[str, dict] = {
+    # the same networks with fewer channels, where what is tested is how they are wired
+    "folded-unet": {"widths": [4, 8, 8]},
+    "unet-tem": {"widths": [2, 3, 4, 5, 6]},
+    "unet-keras-2017": {"widths": [8, 8, 8, 8, 8]},
+    "multires": {"filters": 4},
+    "multires-bam": {"filters": 4, "decoder_filters": [32, 16, 8, 4]},
+    "resnet18": {"widths": [4, 8, 8, 16]},
+    "resnet18-small": {"widths": [4, 8, 8, 16]},
+    "resnet18-focus": {"widths": [4, 8, 8, 16]},
+    "cyclegan-bam-1.0": {"filters": 4, "blocks": 1},
+    "cyclegan-bam-1.1": {"filters": 4, "blocks": 1},
+    "cyclegan-bam-1.2": {"filters": 4, "blocks": 1, "skip": True},
+}
+
+
+def test_every_row_is_tested_and_says_what_it_is():
+    assert set(SHAPES) == set(ARCHITECTURES)
+    for name, row in ARCHITECTURES.items():
+        assert row.name == name
+        assert row.help and row.source and row.parameters > 0
+        assert set(row.tasks) <= set(Task.__args__)
+    for prefix, family in FAMILIES.items():
+        assert family.pattern.startswith(f"{prefix}:")
+        assert set(family.tasks) <= set(Task.__args__)
+        for dotted in (family.builder, family.names):
+            module, _, attribute = dotted.partition(":")
+            assert callable(getattr(importlib.import_module(module), attribute))
+
+
+def test_the_same_name_twice_is_an_error():
+    row = ARCHITECTURES["multires"]
+    with pytest.raises(ValueError, match="two networks are called multires"):
+        _by_name([row, dataclasses.replace(row, help="another")])
+
+
+def test_listing_networks_imports_nothing_heavy():
+    code = (
+        "import sys, json; from napari_sem_tools.models.architectures import ARCHITECTURES;"
+        "assert len(ARCHITECTURES) > 9; print(json.dumps(sorted(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert not {"torch", "numpy", *OTHERS} & set(json.loads(out.stdout))
+
+
+def run(name: str, arguments: dict, device: str):
+    """Build a network and run it once, on the device "meta" without computing."""
+    import torch
+
+    torch.manual_seed(0)
+    with torch.device(device), torch.inference_mode():
+        network = build(name, arguments).eval()
+        return network, network(torch.randn(SHAPES[name][0]))
+
+
+@needs_torch
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_a_network_has_the_numbers_and_the_output_of_its_paper(name):
+    from napari_sem_tools.models.networks.counting import count_parameters
+
+    network, answer = run(name, {}, "meta")
+    assert count_parameters(network).total == ARCHITECTURES[name].parameters
+    assert answer.shape == SHAPES[name][1]
+
+
+@needs_torch
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_an_untrained_network_answers_with_finite_numbers(name):
+    _, answer = run(name, SMALL.get(name, {}), "cpu")
+    assert answer.isfinite().all()
+    assert answer.numel() < 3 or answer.std() > 0
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("name", "arguments", "trainable", "statistics"),
+    [
+        ("multires", {"inputs": 3}, 7_238_228, 24_522),
+        ("multires", {}, 7_237_982, 24_522),
+        ("multires", {"filters": 16}, 1_801_561, 12_194),
+        ("multires-bam", {}, 2_414_297, 15_194),
+        ("resnet18", {"inputs": 3, "outputs": 1000}, 11_689_512, 9_600),
+        ("resnet18-focus", {}, 11_698_118, 9_600),
+        ("wgan-outlines", {}, 2_499_522, 33_154),
+        ("cyclegan-bam-1.2", {"skip": True}, 45_592_514, 0),
+        ("patch-discriminator", {"last": 0, "bias": False}, 661_313, 0),
+        (
+            "patch-discriminator",
+            {"widths": [128, 256, 512], "last": 0, "bias": False},
+            2_633_345,
+            0,
+        ),
+    ],
+)
+def test_the_published_numbers_of_parameters(name, arguments, trainable, statistics):
+    import torch
+
+    from napari_sem_tools.models.networks.counting import ParameterCount, count_parameters
+
+    with torch.device("meta"):
+        network = build(name, arguments)
+    assert count_parameters(network) == ParameterCount(trainable, statistics)
+
+
+@needs_torch
+def test_ordinary_normalisation_would_add_6547_scales_to_multires():
+    from napari_sem_tools.models.networks.multires import MultiResUNet
+
+    network = MultiResUNet()
+    assert sum(p.numel() for p in network.parameters()) - 7_237_982 == 6_547
+    frozen = [p for p in network.parameters() if not p.requires_grad]
+    assert sum(p.numel() for p in frozen) == 6_547
+    assert all((p == 1).all() for p in frozen)
+
+
+@needs_torch
+def test_the_blocks_of_multires_have_the_sizes_of_the_table():
+    from napari_sem_tools.models.networks.counting import count_parameters
+    from napari_sem_tools.models.networks.multires import MultiResUNet
+
+    network = MultiResUNet()
+    assert [block.channels for block in network.encoder] == [51, 105, 212, 426, 853]
+
+    def totals(parts):
+        return [count_parameters(part).total for part in parts]
+
+    assert totals(network.encoder) == [6_039, 36_678, 148_402, 594_696, 2_374_112]
+    assert totals(network.skips) == [48_320, 151_040, 437_760, 1_093_120]
+    assert totals(network.up) == [873_728, 218_240, 54_336, 13_472]
+    assert totals(network.decoder) == [914_196, 227_979, 56_544, 13_788]
+    assert count_parameters(network.head).total == 54
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["unet-tem", "unet-keras-2017", "multires", "cyclegan-bam-1.0"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (17, 16), (31, 33)])
+def test_an_image_of_any_size_gives_maps_of_its_size(name, size):
+    import torch
+
+    if name.startswith("cyclegan") and min(size) < 8:
+        pytest.skip("the generator mirrors at low resolution; from 8 x 8 on")
+    network = build(name, SMALL[name]).eval()
+    with torch.inference_mode():
+        assert network(torch.rand(1, 1, *size)).shape == (1, 1, *size)
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["unet-tem", "unet-keras-2017", "multires"])
+def test_padding_mirrors_and_leaves_whole_multiples_alone(name):
+    import torch
+    import torch.nn.functional as F  # noqa: N812  the name that all of torch writes
+
+    torch.manual_seed(0)
+    network = build(name, SMALL[name]).eval()
+    image = torch.rand(1, 1, 45, 60)
+    mirrored = F.pad(image, (0, 4, 0, 3), mode="reflect")
+    with torch.inference_mode():
+        assert torch.equal(network(image), network(mirrored)[..., :45, :60])
+
+
+@needs_torch
+def test_several_maps_of_multires_get_a_bias_for_softmax():
+    network = build("multires", {"filters": 4, "outputs": 3})
+    assert network.head.bias.shape == (3,)
+
+
+@needs_torch
+def test_the_two_u_nets_differ_as_described():
+    import torch
+
+    plain = build("unet-tem", {"widths": [2, 4]})
+    keras = build("unet-keras-2017", {"widths": [2, 4]})
+    kinds = (torch.nn.Conv2d, torch.nn.ConvTranspose2d)
+    with torch.device("meta"):
+        full = build("unet-tem", {}), build("unet-keras-2017", {})
+    counts = [sum(isinstance(m, kinds) for m in network.modules()) for network in full]
+    assert counts == [23, 24]
+    image = torch.rand(1, 1, 32, 32)
+    plain.train(), keras.train()
+    assert torch.equal(plain(image), plain(image))
+    assert not torch.equal(keras(image), keras(image)), "dropout while training"
+    keras.eval()
+    assert torch.equal(keras(image), keras(image))
+
+
+@needs_torch
+def test_the_2_x_2_convolution_of_keras_looks_right_and_below():
+    import torch
+
+    step = build("unet-keras-2017", {"widths": [1, 1]}).up[0]
+    with torch.no_grad():
+        step[2].weight.fill_(1.0)
+        features = torch.zeros(1, 1, 3, 3)
+        features[0, 0, 1, 1] = 1.0  # repeated to rows and columns 2 and 3
+        seen = step(features)[0, 0] > 0
+    assert seen.nonzero().min().item() == 1
+    assert seen.nonzero().max().item() == 3
+
+
+@needs_torch
+def test_the_focus_score_depends_on_the_magnification():
+    import torch
+
+    torch.manual_seed(0)
+    network = build("resnet18-focus", {"widths": [4, 8, 8, 16]}).eval()
+    image = torch.rand(2, 1, 120, 160)
+    with torch.inference_mode():
+        low, high = (network(image, torch.full((2, 1), m / 10_000)) for m in (500, 10_000))
+        unknown = network(image)
+        zero = network(image, torch.zeros(2, 1))
+    assert not torch.equal(low, high)
+    assert torch.equal(unknown, zero)
+
+
+@needs_torch
+def test_a_70_px_patch_is_what_a_number_of_the_discriminator_sees():
+    import torch
+
+    seen = {}
+    for arguments in ({}, {"last": 0, "bias": False}):
+        network = build("patch-discriminator", arguments)
+        for module in network.modules():
+            if isinstance(module, torch.nn.InstanceNorm2d):
+                module.forward = lambda x: x  # it sees the whole image, which is not meant
+        image = torch.rand(1, 1, 160, 160, requires_grad=True)
+        answer = network(image)
+        answer[0, 0, answer.shape[2] // 2, answer.shape[3] // 2].backward()
+        rows = image.grad[0, 0].abs().sum(1).nonzero()
+        seen[bool(arguments)] = int(rows.max() - rows.min()) + 1
+    assert seen == {False: 70, True: 46}
+
+
+@needs_torch
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
+@pytest.mark.parametrize("skip", [False, True])
+def test_forms_of_the_translation_keep_the_size(upsampling, skip):
+    import torch
+
+    arguments = {"filters": 4, "blocks": 1, "upsampling": upsampling, "skip": skip}
+    network = build("cyclegan-bam-1.0", arguments)
+    assert network(torch.rand(1, 1, 50, 39)).shape == (1, 1, 50, 39)
+
+
+@needs_torch
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_all_weights_of_a_network_are_trained(name):
+    """A part that is built and forgotten in `forward` would keep its first weights."""
+    import torch
+
+    torch.manual_seed(0)
+    network = build(name, SMALL.get(name, {}))
+    shape = SHAPES[name][0]
+    inputs = [torch.randn(max(shape[0], 2), *shape[1:])]
+    if name == "resnet18-focus":
+        inputs.append(torch.rand(2, 1))
+    network(*inputs).square().mean().backward()
+    without = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []
+
+
+@needs_torch
+def test_arguments_come_as_a_table_or_one_by_one():
+    """bioimage.io calls `build(architecture=..., **arguments)`."""
+    assert build("folded-unet", {"widths": [4, 8]}).widths == (4, 8)
+    assert build(architecture="folded-unet", widths=[4, 8]).widths == (4, 8)
+    assert build("multires-bam", {"decoder_filters": [8, 8, 8, 8]}).decoder[0].channels < 20
+
+
+@pytest.mark.parametrize("name", ["multires_bam", "unet", "smp", "smp:", "pickle:loads", ""])
+def test_an_unknown_name_is_refused_with_the_nearest(name):
+    with pytest.raises(UntrustedModel, match="knows no network") as caught:
+        build(name, {})
+    assert_one_sentence(caught.value)
+    assert "smp:<architecture>:<encoder>" in caught.value.hint
+    if name == "multires_bam":
+        assert "multires-bam" in caught.value.hint
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"depth": 5},
+        {"widths": "wide"},
+        {"widths": []},
+        {"widths": [4, -1]},
+        {"widths": [4, 8], "inputs": 0},
+        {"widths": [30_000] * 5},
+        {"widths": [4, 10**12]},
+        {"widths": [1] * 1_000},
+        {"outputs": float("inf")},
+        {"outputs": float("nan")},
+    ],
+    ids=str,
+)
+def test_hostile_arguments_are_refused_before_memory_is_taken(arguments):
+    with pytest.raises(UntrustedModel) as caught:
+        build("unet-tem", arguments)
+    assert_one_sentence(caught.value)
+
+
+@needs_torch
+def test_our_networks_run_without_smp_timm_and_torchvision():
+    code = f"""
+import sys
+for name in {OTHERS!r}:
+    sys.modules[name] = None
+import torch
+from napari_sem_tools.errors import MissingExtra
+from napari_sem_tools.models.architectures import ARCHITECTURES, build
+shapes, small = {SHAPES!r}, {SMALL!r}
+for name in ARCHITECTURES:
+    with torch.inference_mode():
+        answer = build(name, small.get(name)).eval()(torch.randn(shapes[name][0]))
+    assert len(answer) == shapes[name][1][0], name
+for name in ("smp:unet:resnet34", "timm:resnet18"):
+    try:
+        build(name, {{}})
+    except MissingExtra as error:
+        assert error.extra == "networks" and "[networks]" in error.hint, error.hint
+    else:
+        raise SystemExit(name)
+print("all run")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "all run", done.stderr
+
+
+def test_without_torch_the_extra_is_named(monkeypatch):
+    for name in [n for n in sys.modules if n.partition(".")[0] == "torch"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [n for n in sys.modules if n.startswith("napari_sem_tools.models.networks.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtra, match="multires needs torch") as caught:
+        build("multires", {})
+    assert caught.value.extra == "torch"
