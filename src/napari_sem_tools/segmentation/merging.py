@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_sem_tools.segmentation.filters import Map
 from napari_sem_tools.segmentation.pieces import Cues, Pieces
 
-__all__ = ["Adjacency", "describe", "join"]
+__all__ = ["Adjacency", "describe", "join", "log_ellipse"]
 
 Values = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -86,8 +86,8 @@ class Adjacency:
         """Log-odds that the two pieces of each pair are of one particle; float (m,)."""
         a, b = self.first, self.second
         area_a, area_b = self.sums[0, a], self.sums[0, b]
-        whole = _log_ellipse(self.sums[:, a] + self.sums[:, b])
-        each = _log_ellipse(self.sums)
+        whole = log_ellipse(self.sums[:, a] + self.sums[:, b])
+        each = log_ellipse(self.sums)
         weight = area_a / (area_a + area_b)
         inside = (self.sums[6:, a] + self.sums[6:, b]) / (area_a + area_b)
         step, valley, ridge = self.on_face[1:] / self.face - inside
@@ -110,8 +110,20 @@ def _summed(values: Values, which: Index, count: int) -> Values:
     return np.array([np.bincount(which, row, count) for row in values])
 
 
-def _log_ellipse(sums: Values) -> Values:
-    """Log of area over that of the ellipse with the same second moments: 0 for ellipses."""
+def log_ellipse(sums: Values) -> Values:
+    """Compare shapes with ellipses.
+
+    Parameters
+    ----------
+    sums : float array (6 or more, n)
+        Area and the sums of y, x, yy, xx and xy of each shape.
+
+    Returns
+    -------
+    float array (n,)
+        Log of the area over that of the ellipse with the same second moments: 0 for
+        ellipses, below 0 for what is bent, branched or in pieces.
+    """
     area = np.maximum(sums[0], 1)
     y, x = sums[1] / area, sums[2] / area
     yy = sums[3] / area - y * y + 1 / 12  # a pixel is a square, not a point

@@ -129,5 +129,5 @@ def _seeds(height: Map, foreground: Bool) -> tuple[NDArray[np.int32], int]:
         rest = np.isin(components, bare)
         np.maximum.at(highest, components[rest], height[rest])
         top |= rest & (height >= highest[components])
-    seeds, found = ndimage.label(top, np.ones((3, 3)))
+    seeds, found = ndimage.label(top)  # not across corners, where components meet
     return np.asarray(seeds, np.int32), int(found)

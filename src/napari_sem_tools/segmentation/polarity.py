@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from napari_sem_tools.micrograph import Segmentation
 from napari_sem_tools.segmentation.filters import Bool, Map, quick_sample, shrunk, smoothed
+from napari_sem_tools.segmentation.merging import log_ellipse
 
-__all__ = ["polarity_score"]
+__all__ = ["particle_likeness", "polarity_score"]
 
 _SIGMAS_PX = (2, 4, 8, 16, 32)
 _BORDER_WEIGHT = 1.2  # against the sum over all scales
 _FRAME_PX = 2
+_ELLIPSE_WIDTH = 0.08  # of the log area by which a particle differs from an ellipse
 _STEEP = 5  # power of the gradient: outlines outvote texture
 
 
@@ -51,6 +54,31 @@ def polarity_score(values: Map, field: Bool) -> float:
     """
     score = sum(_bend(values, field, sigma) for sigma in _SIGMAS_PX)
     return score + _BORDER_WEIGHT * _frame_balance(values, field)
+
+
+def particle_likeness(found: Segmentation) -> float:
+    """Say how much what was found looks like particles: compact and with sharp outlines.
+
+    What lies between particles, taken for particles, is neither.
+
+    Parameters
+    ----------
+    found : Segmentation
+
+    Returns
+    -------
+    float
+        Mean of ellipse-likeness times confidence, weighted by diameter; 0 to 1.
+    """
+    if not found.count:
+        return 0.0
+    rows, columns = np.nonzero(found.labels)
+    which = found.labels[rows, columns] - 1
+    y, x = rows.astype(float), columns.astype(float)
+    parts = (np.ones_like(y), y, x, y * y, x * x, y * x)
+    sums = np.array([np.bincount(which, part, found.count) for part in parts])
+    compact = np.exp(np.minimum(log_ellipse(sums), 0) / _ELLIPSE_WIDTH)
+    return float(np.average(compact * found.confidence, weights=np.sqrt(sums[0])))
 
 
 def _bend(values: Map, field: Bool, sigma: int) -> float:

@@ -25,7 +25,7 @@ from napari_sem_tools.segmentation.merging import Adjacency, describe, join
 from napari_sem_tools.segmentation.object_scale import usual_diameter, weighted_median
 from napari_sem_tools.segmentation.pieces import Cues, Pieces, cut_into_pieces, grey_cues
 from napari_sem_tools.segmentation.plan import ThresholdPlan
-from napari_sem_tools.segmentation.polarity import polarity_score
+from napari_sem_tools.segmentation.polarity import particle_likeness, polarity_score
 from napari_sem_tools.segmentation.settings import ThresholdSettings
 
 __all__ = ["ThresholdSession"]
@@ -35,6 +35,9 @@ Made = TypeVar("Made")
 
 _SMOOTHING_PX = 1.5
 _WORKING_DIAMETER_PX = 40  # larger particles are separated on a smaller image
+_CLEAR_POLARITY = 2.5  # of some 6
+_TRIAL_SIDE_PX = 250
+_TRIAL_WEIGHT = 10.0  # of the likeness, 0 to 1, against the score of the outlines
 _SMALLEST = 0.25  # of the usual diameter found
 _SMALLEST_PX = 3.0
 
@@ -213,9 +216,23 @@ class ThresholdSession:
 
     def _polarity(self) -> str:
         """Find the polarity once for the image."""
-        image = self._image
-        score = self._keep("polarity", 0, lambda: polarity_score(image.values, image.field))
+        score = self._keep("polarity", 0, self._make_polarity)
         return "bright" if score > 0 else "dark"
+
+    def _make_polarity(self) -> float:
+        """Ask the outlines; where they are undecided, try both on a small image."""
+        values, field = self._image.values, self._image.field
+        score = polarity_score(values, field)
+        if abs(score) >= _CLEAR_POLARITY:
+            return score
+        factor = max(1, min(values.shape) // _TRIAL_SIDE_PX)
+        small = np.where(shrunk(field, factor) > 0.99, shrunk(values, factor), np.nan)
+        session = ThresholdSession(small.astype(np.float32))
+        bright, dark = (
+            particle_likeness(session.segmentation(ThresholdSettings(polarity=polarity)))
+            for polarity in ("bright", "dark")
+        )
+        return score + _TRIAL_WEIGHT * (bright - dark)
 
     def _ground(self, wish: ThresholdSettings) -> _Ground:
         """Smooth, take the trend out and find the level."""
