@@ -79,7 +79,7 @@ def test_the_window(make_napari_viewer_proxy: Any, discs: Any) -> None:
 
     open_and_close(viewer)
     survive_the_wrong_and_the_removed(viewer, discs)
-    main_job_in_tabs(viewer, discs)
+    main_job(viewer, discs)
     assert had_torch or "torch" not in sys.modules, "opening the widgets imported torch"
 
 
@@ -127,12 +127,9 @@ def survive_the_wrong_and_the_removed(viewer: Any, discs: Any) -> None:
         widget.run_button.click()
 
 
-def main_job_in_tabs(viewer: Any, discs: Any) -> None:
-    """Find, measure, and get the table: in tabs, and with the table opened by itself."""
-    from qtpy.QtWidgets import QMainWindow
-
+def main_job(viewer: Any, discs: Any) -> None:
+    """Find, measure, and get the table, which opens by itself."""
     from napari_sem_tools.layers import image_arguments
-    from napari_sem_tools.widgets.parts import dock_of
     from napari_sem_tools.widgets.table import tables_of
 
     viewer.add_image(discs.pixels, **image_arguments(discs))
@@ -147,6 +144,3 @@ def main_job_in_tabs(viewer: Any, discs: Any) -> None:
     assert len(labels.features) == int(labels.data.max()) == 20
     table = tables_of(viewer)[0]
     assert table.model.rowCount() == 20
-    main = dock_of(segment).parent()
-    assert isinstance(main, QMainWindow)
-    print("tabs:", len(main.tabifiedDockWidgets(dock_of(segment))) + 1)
