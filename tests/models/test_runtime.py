@@ -57,13 +57,18 @@ def add_model(
     return store.add(card, lambda file: file.write(raw)).card
 
 
+@pytest.fixture(autouse=True)
+def nothing_in_memory():
+    runtime.unload()
+    yield
+    runtime.unload()
+
+
 @pytest.fixture
 def two_models(store):
-    runtime.unload()
     add_model(store, "one", seed=1)
     add_model(store, "two", seed=2)
-    yield store
-    runtime.unload()
+    return store
 
 
 def test_twenty_threads_load_a_model_once(two_models, monkeypatch):
@@ -477,19 +482,33 @@ def test_half_precision_finds_the_same_particles(store):
         with runtime.lease(store, "discs", device="cpu", precision=precision) as model:
             assert model.precision == precision
             found[precision] = label(model.predict(grey)[0] > 0.5)[0].astype(np.int32)
-    assert evaluate(label(truth)[0].astype(np.int32), found["fp32"]).ap50 > 0.7
-    assert evaluate(found["fp32"], found["bf16"]).ap50 >= 0.99
+    assert evaluate(label(truth)[0].astype(np.int32), found["fp32"])["ap50"] > 0.7
+    assert evaluate(found["fp32"], found["bf16"])["ap50"] >= 0.99
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_compile_gives_the_same_maps_or_says_that_it_cannot(two_models):
+def test_compile_gives_the_same_maps_or_says_that_it_cannot(store):
+    add_model(store, "one", widths=(4,))
     image = np.random.default_rng(1).random((96, 80), np.float32)
-    with runtime.lease(two_models, "one", device="cpu", precision="fp32") as model:
+    wish = {"device": "cpu", "precision": "fp32"}
+    with runtime.lease(store, "one", **wish) as model:
         plain = model.predict(image)
-    with runtime.lease(two_models, "one", device="cpu", precision="fp32", compile=True) as model:
+    with runtime.lease(store, "one", **wish, compile=True) as model:
         assert np.abs(model.predict(image) - plain).max() < 1e-4
     assert len(runtime.in_memory()) == 2
+
+
+def test_without_a_compiler_the_model_runs_as_it_is(two_models, monkeypatch):
+    import torch
+
+    def broken(network, **wish):
+        raise RuntimeError("Failed to find C compiler.")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    lease = runtime.lease(two_models, "one", device="cpu", compile=True)
+    with pytest.warns(SemWarning, match="runs without it"), lease as model:
+        assert model.predict(np.zeros((9, 9), np.float32)).shape == (3, 9, 9)
 
 
 @pytest.mark.gpu
