@@ -16,6 +16,7 @@ from .micrograph import Segmentation as Segmentation
 from .models import models as models
 from .reading import read as read
 from .reading import read_all as read_all
+from .segmentation import NetworkSettings as NetworkSettings
 from .segmentation import ThresholdSettings as ThresholdSettings
 from .segmentation import segment as segment
 from .simulation import SimulationSettings as SimulationSettings

@@ -38,7 +38,7 @@ class Seer:
         )
         self.shapes = []
 
-    def predict(self, image, *, progress=None, cancel=None):
+    def predict(self, image, *, notes=None, progress=None, cancel=None):
         from skimage.measure import label, regionprops
 
         self.shapes.append(image.shape)

@@ -172,13 +172,9 @@ def resolve(  # noqa: PLR0913  the public contract: every wish is a keyword
         No input is there.
     """
     from napari_sem_tools.measurement import MeasureSettings
-    from napari_sem_tools.segmentation import METHODS
+    from napari_sem_tools.segmentation import choose_method
 
-    name = next(iter(METHODS)) if method is None else method
-    if name not in METHODS:
-        raise InvalidSettings(
-            f"There is no segmentation method {name!r}.", hint=f"Known: {', '.join(METHODS)}."
-        )
+    choice = choose_method(method, settings, load=True)
     if pixel_size is not None and width is not None:
         raise InvalidSettings("Give the pixel size or the image width, not both.")
     found = _sources(inputs)
@@ -186,8 +182,8 @@ def resolve(  # noqa: PLR0913  the public contract: every wish is a keyword
     return Plan(
         sources=tuple(chosen),
         out=_place(out, chosen if replaces_out else []),
-        method=name,
-        settings=_record(settings, METHODS[name].settings),
+        method=choice.name,
+        settings=_record(settings, choice.row.settings),
         measure_settings=_record(measure_settings, MeasureSettings),
         pixel_size=_lengths(pixel_size, "pixel_size"),
         width=_lengths(width, "width"),

@@ -39,14 +39,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Analyse the inputs; 1 when some failed."""
     from napari_sem_tools.analysis import analyze
     from napari_sem_tools.measurement import MeasureSettings
-    from napari_sem_tools.segmentation import METHODS
+    from napari_sem_tools.segmentation import choose_method
 
-    method = args.method or next(iter(METHODS))
+    choice = choose_method(args.method)
     result = analyze(
         _inputs(args),
         args.out,
-        method=args.method,
-        settings=options.settings_from(args, METHODS[method].settings),
+        method=choice.name,
+        settings=options.settings_from(args, choice.row.settings),
         measure_settings=options.settings_from(args, MeasureSettings),
         pixel_size=args.pixel_size,
         width=args.width,
@@ -62,6 +62,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     )
     for image in result.failed:
         console.fail(SemError(image.error, hint=image.hint))
+    if choice.reason:
+        console.note(f"note: {choice.reason}")
     if args.json:
         console.result_json(result.summary)
     else:

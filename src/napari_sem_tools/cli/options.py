@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.settings import SettingField, Settings
+
+if TYPE_CHECKING:
+    from napari_sem_tools.segmentation.methods import Choice
 
 __all__ = [
     "add_calibration",
@@ -89,39 +91,31 @@ def add_regions(parser: argparse.ArgumentParser) -> None:
 
 def add_method(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Add the segmentation method and its own settings."""
-    from napari_sem_tools.segmentation import METHODS
+    from napari_sem_tools.segmentation import available_methods
 
-    parser.add_argument(
-        "--method",
-        metavar="NAME",
-        help="; ".join(f"{name}: {row.help}" for name, row in METHODS.items()),
-    )
-    name = chosen_method(arguments)
-    add_settings(parser, METHODS[name].settings, f"settings of the method {name}")
+    rows = available_methods().items()
+    text = "; ".join(f"{name}: {row.help}" for name, row in rows).replace("%", "%%")
+    parser.add_argument("--method", metavar="NAME", help=text)
+    choice = chosen_method(arguments)
+    add_settings(parser, choice.row.settings, f"settings of the method {choice.name}")
 
 
-def chosen_method(arguments: Sequence[str]) -> str:
-    """Return the method named on the command line, or the default one.
+def chosen_method(arguments: Sequence[str]) -> Choice:
+    """Return the method named on the command line, or the best one.
 
     Raises
     ------
     InvalidSettings
         There is no such method.
     """
-    from napari_sem_tools.segmentation import METHODS
+    from napari_sem_tools.segmentation import choose_method
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--method")
-    named: str | None = None
     try:
-        named = parser.parse_known_args(list(arguments))[0].method
+        return choose_method(parser.parse_known_args(list(arguments))[0].method)
     except SystemExit:  # --method without a name: the real parser says so
-        return next(iter(METHODS))
-    if named is not None and named not in METHODS:
-        raise InvalidSettings(
-            f"There is no segmentation method {named!r}.", hint=f"Known: {', '.join(METHODS)}."
-        )
-    return named or next(iter(METHODS))
+        return choose_method()
 
 
 def number(text: str) -> float:

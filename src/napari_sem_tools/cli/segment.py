@@ -29,21 +29,23 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Segment each input; 1 when some failed."""
     from napari_sem_tools.analysis import resolve
-    from napari_sem_tools.segmentation import METHODS
+    from napari_sem_tools.segmentation import choose_method
     from napari_sem_tools.tasks import part_of, stop_if_cancelled
 
-    method = args.method or next(iter(METHODS))
+    choice = choose_method(args.method)
     plan = resolve(
         args.inputs,
         args.out,
-        method=args.method,
-        settings=options.settings_from(args, METHODS[method].settings),
+        method=choice.name,
+        settings=options.settings_from(args, choice.row.settings),
         pixel_size=args.pixel_size,
         width=args.width,
         roi=args.roi,
         roi_exclude=args.roi_exclude,
         replaces_out=False,
     )
+    if choice.reason:
+        console.note(f"note: {choice.reason}")
     written: list[dict[str, Any]] = []
     failed = False
     total = len(plan.sources)

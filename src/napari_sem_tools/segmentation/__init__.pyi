@@ -1,6 +1,9 @@
 from .methods import METHODS as METHODS
+from .methods import available_methods as available_methods
+from .methods import choose_method as choose_method
 from .methods import segment as segment
 from .methods import segment_stack as segment_stack
+from .network import NetworkSettings as NetworkSettings
 from .plan import ThresholdPlan as ThresholdPlan
 from .settings import ThresholdSettings as ThresholdSettings
 from .threshold import ThresholdSession as ThresholdSession

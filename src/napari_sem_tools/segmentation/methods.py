@@ -1,22 +1,34 @@
-"""The methods by name, and the one function that runs them."""
+"""The methods by name, models of the registry among them, and the one function that runs them."""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+import functools
+import importlib.util
 import logging
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.errors import InvalidSettings, SemError
 from napari_sem_tools.micrograph import Micrograph, Segmentation
 from napari_sem_tools.segmentation.settings import ThresholdSettings
 from napari_sem_tools.settings import Settings
 from napari_sem_tools.tasks import Cancel, Progress, part_of, report, stop_if_cancelled
 
-__all__ = ["METHODS", "Method", "segment", "segment_stack"]
+__all__ = [
+    "METHODS",
+    "Choice",
+    "Method",
+    "available_methods",
+    "choose_method",
+    "segment",
+    "segment_stack",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +77,118 @@ METHODS: dict[str, Method] = {
     "threshold": Method(ThresholdSettings, _threshold, "grey level and valleys; no network"),
 }
 _DEFAULT = "threshold"
+_BEST = "particles"  # the model that is taken when nobody names a method
+_HELP = 120  # characters of a description that fit into a list
+_MODELS = "segmentation"  # task of the models that are methods
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A method by name, its row, and why it was chosen; no reason when it was asked for."""
+
+    name: str
+    row: Method
+    reason: str = ""
+
+
+def available_methods() -> dict[str, Method]:
+    """List what `segment` can do here: the table, and every model that segments.
+
+    Returns
+    -------
+    dict of Method
+        By name, the methods without a network first.  Nothing is loaded.
+
+    Examples
+    --------
+    >>> next(iter(available_methods()))
+    'threshold'
+    """
+    from napari_sem_tools.models import models
+
+    cards = [entry.card for entry in models.on_disk.entries() if entry.card.task == _MODELS]
+    return METHODS | {card.name: _network(card.name, card.description) for card in cards}
+
+
+def choose_method(
+    name: str | None = None, settings: object = None, *, load: bool = False
+) -> Choice:
+    """Find a method by name, or the best one that is installed.
+
+    Parameters
+    ----------
+    name : str, optional
+        A row of `METHODS` or a model; None: the model ``particles`` where it and PyTorch
+        are there, else ``threshold``.
+    settings : Settings, optional
+        Those that will be given: without a name they tell a row of `METHODS`.
+    load : bool
+        Load PyTorch before its network is chosen, which takes seconds, so that one that is
+        installed but broken is passed over.  A method asked for by name is never replaced.
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    InvalidSettings
+        There is no such method.
+
+    Examples
+    --------
+    >>> choose_method("threshold").row.settings.__name__
+    'ThresholdSettings'
+    """
+    if name is None and settings is not None:
+        rows = (row for row in METHODS if isinstance(settings, METHODS[row].settings))
+        name = next(rows, None)
+    if name is None:
+        lack = _lack_of_best(load=load)
+        name = _DEFAULT if lack else _BEST
+        reason = f"Segmented with {name}, " + (f"because {lack}." if lack else "the best there is.")
+        _log.info(reason)
+        return Choice(name, METHODS[name] if lack else _network(name, ""), reason)
+    if name in METHODS:
+        return Choice(name, METHODS[name])
+    from napari_sem_tools.models import models
+
+    card = models.get(name)
+    if card is not None and card.task == _MODELS:
+        return Choice(name, _network(name, card.description))
+    known = available_methods()
+    near = difflib.get_close_matches(str(name), known, n=1) or sorted(known)
+    what = "" if card is None else f" {card.key} is a model for {card.task}."
+    raise InvalidSettings(
+        f"There is no segmentation method {name!r}.{what}", hint=f"Try {' or '.join(near)}."
+    )
+
+
+def _network(name: str, help: str) -> Method:
+    """Make the row of a model."""
+    from napari_sem_tools.segmentation.network import NetworkSettings, segment_by_network
+
+    run = functools.partial(segment_by_network, name)
+    return Method(NetworkSettings, run, textwrap.shorten(help or "a network", _HELP))
+
+
+def _lack_of_best(*, load: bool) -> str:
+    """Say why the best model cannot be used; empty when it can."""
+    from napari_sem_tools.models import models
+
+    if importlib.util.find_spec("torch") is None:
+        return "PyTorch is not installed"
+    card = models.get(_BEST)
+    if card is None or card.task != _MODELS:
+        return f"there is no model {_BEST!r}"
+    if load:
+        from napari_sem_tools.models import runtime
+
+        try:
+            runtime.torch()
+        except SemError as error:
+            return f"PyTorch does not work here ({error.message.rstrip('.')})"
+    return ""
 
 
 def segment(
@@ -82,7 +206,8 @@ def segment(
     ----------
     image : path, Micrograph, layer or array (Y, X)
     method : str, optional
-        A row of `METHODS`; None chooses the best one installed and logs which.
+        A row of `METHODS`, or a model of the registry by its name; None chooses the best
+        one installed, and says so in the log and in the notes of the result.
     settings : Settings, optional
         The record of the method, e.g. `ThresholdSettings`; None: everything by itself.
     roi : bool array (Y, X) or list of polygons in px, optional
@@ -111,11 +236,13 @@ def segment(
     >>> found.count, int(found.labels[20, 20])
     (1, 1)
     """
-    name, row = _method(method)
+    choice = choose_method(method, settings, load=True)
+    row = choice.row
     settings = row.settings() if settings is None else settings
     if not isinstance(settings, row.settings):
         raise InvalidSettings(
-            f"The method {name} takes {row.settings.__name__}, not {type(settings).__name__}."
+            f"The method {choice.name} takes {row.settings.__name__}, "
+            f"not {type(settings).__name__}."
         )
     record = _as_micrograph(image)
     if record.axes == "NYX" and record.n_pages > 1:
@@ -125,9 +252,9 @@ def segment(
         )
     record = record.plane(0)
     stop_if_cancelled(cancel)
-    return row.run(
-        record, _field(roi, record.shape), settings=settings, progress=progress, cancel=cancel
-    )
+    field = _field(roi, record.shape)
+    found = row.run(record, field, settings=settings, progress=progress, cancel=cancel)
+    return _noted(found, choice.reason)
 
 
 def segment_stack(
@@ -159,17 +286,11 @@ def segment_stack(
         )
 
 
-def _method(name: str | None) -> tuple[str, Method]:
-    """Find the row of a method, or say which there are."""
-    if name is None:
-        _log.info("segmenting with %r, the best method installed", _DEFAULT)
-        return _DEFAULT, METHODS[_DEFAULT]
-    if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1) or sorted(METHODS)
-        raise InvalidSettings(
-            f"There is no segmentation method {name!r}.", hint=f"Try {' or '.join(near)}."
-        )
-    return name, METHODS[name]
+def _noted(found: Segmentation, reason: str) -> Segmentation:
+    """Say in the notes why a method was chosen."""
+    if not reason:
+        return found
+    return dataclasses.replace(found, notes=(*found.notes, reason))
 
 
 def _as_micrograph(image: Any) -> Micrograph:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any
+import functools
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +72,10 @@ class NetworkSettings(Settings):
         float, described("Less certain particles are dropped", min=0, max=1, step=0.05)
     ] = 0.5
     fill_holes: Annotated[bool, described("Fill holes inside particles")] = True
-    device: Annotated[str, described("auto, cuda, mps or cpu")] = "auto"
+    device: Annotated[
+        Literal["auto", "cuda", "mps", "cpu"],
+        described("Where the network runs; auto: as the preferences say"),
+    ] = "auto"
 
     def decoding(self) -> Decoding:
         """Return how the maps are turned into particles."""
@@ -144,12 +149,14 @@ def segment_by_network(
         grey = scaled_grey(image.grey, counts, card.input)
         scales = list(_scales(card, wish, image.shape))
         tries: list[_Try] = []
+        short: list[str] = []  # what was done because memory was short
         most = len(scales) + (len(scales) > 1)  # one more may follow; progress only rises
         while len(tries) < len(scales):
             stop_if_cancelled(cancel)
             step = part_of(progress, len(tries) / most, (len(tries) + 1) / most)
             scale = scales[len(tries)]
-            tries.append(_try(loaded, grey, counts, scale, wish=wish, progress=step, cancel=cancel))
+            look = functools.partial(loaded.predict, notes=short, progress=step, cancel=cancel)
+            tries.append(_try(look, grey, counts, scale, wish=wish))
             best = max(tries, key=lambda each: each.certainty)
             if 1 < len(tries) == len(scales) < most and _too_small(best, card):
                 scales.append(_ENLARGED)
@@ -162,7 +169,7 @@ def segment_by_network(
         settings=wish.to_dict() | {"scale": best.scale},
         model=card.identity,
         image=image.identity(),
-        notes=_notes(best, card, labels),
+        notes=(*dict.fromkeys(short), *_notes(best, card, labels)),
     )
 
 
@@ -257,17 +264,15 @@ def _too_small(best: _Try, card: Any) -> bool:
 
 
 def _try(
-    loaded: Any,
+    look: Callable[[Image], NDArray[np.float32]],
     grey: Image,
     field: NDArray[np.bool_],
     scale: float,
     *,
     wish: NetworkSettings,
-    progress: Progress | None,
-    cancel: Cancel | None,
 ) -> _Try:
     """Predict and decode at one scale; return the labels on the image's grid."""
-    maps = loaded.predict(_resampled(grey, scale), progress=progress, cancel=cancel)
+    maps = look(_resampled(grey, scale))
     small_field = _nearest(field, maps.shape[1:], 1 / scale)
     maps = maps * small_field
     labels, confidence = decode(maps, wish.decoding())

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QVBoxLayout, QWidget
 
 from napari_sem_tools.layers import (
@@ -19,7 +19,13 @@ from napari_sem_tools.layers import (
     show_scale_bar,
 )
 from napari_sem_tools.micrograph import Micrograph, Segmentation
-from napari_sem_tools.segmentation import METHODS, ThresholdPlan, ThresholdSession, segment
+from napari_sem_tools.segmentation import (
+    ThresholdPlan,
+    ThresholdSession,
+    available_methods,
+    choose_method,
+    segment,
+)
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.forms import SettingsForm
 from napari_sem_tools.widgets.parts import SemWidget, scrolled
@@ -53,6 +59,35 @@ class _Preview:
     labels: NDArray[Any]
     session: Any
     plan: ThresholdPlan
+
+
+class MethodChooser(QComboBox):
+    """The methods that are there; models imported meanwhile appear when it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refill()
+        self.setCurrentText(choose_method().name)
+
+    def refill(self) -> None:
+        """List the methods anew and keep the choice where it still exists."""
+        chosen, rows = self.currentText(), available_methods()
+        names = [self.itemText(number) for number in range(self.count())]
+        if names == list(rows):
+            return
+        with QSignalBlocker(self):
+            self.clear()
+            for number, (name, row) in enumerate(rows.items()):
+                self.addItem(name)
+                self.setItemData(number, row.help, Qt.ItemDataRole.ToolTipRole)
+            self.setCurrentText(chosen)
+        if chosen and chosen not in rows:
+            self.currentIndexChanged.emit(self.currentIndex())
+
+    def showPopup(self) -> None:  # noqa: N802  Qt's name
+        """Look for models before the list opens."""
+        self.refill()
+        super().showPopup()
 
 
 class SegmentWidget(SemWidget):
@@ -90,11 +125,7 @@ class SegmentWidget(SemWidget):
 
     def _choices(self) -> QFormLayout:
         """Make the rows of the method and the regions."""
-        self.method = QComboBox()
-        for name, row in METHODS.items():
-            self.method.addItem(name)
-            tooltip = Qt.ItemDataRole.ToolTipRole
-            self.method.setItemData(self.method.count() - 1, row.help, tooltip)
+        self.method = MethodChooser()
         self.region = self.add_chooser("Shapes", none_text="whole image")
         self.exclusion = self.add_chooser("Shapes", none_text="nothing")
         self.region.setToolTip("Measure inside these shapes: File > New Layer > Measuring region")
@@ -199,10 +230,13 @@ class SegmentWidget(SemWidget):
         if self.form is not None:
             self._form_place.layout().removeWidget(self.form.native)
             self.form.native.deleteLater()
-        self.form = SettingsForm(METHODS[self.method.currentText()].settings)
+        method = self.method.currentText()
+        self.form = SettingsForm(choose_method(method).row.settings)
         self.form.connect(self._changed)
         self._form_place.layout().addWidget(self.form.native)
-        self.live.setEnabled(self.method.currentText() in _SESSIONS)
+        if method not in _SESSIONS:
+            self.live.setChecked(False)
+        self.live.setEnabled(method in _SESSIONS)
 
     def _changed(self, *_: Any) -> None:
         """Ask for a new preview; while one is computed, only the last wish counts."""
