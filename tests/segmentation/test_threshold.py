@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from napari_sem_tools.errors import Cancelled, InvalidSettings
 from napari_sem_tools.evaluation import evaluate
@@ -22,7 +24,7 @@ from napari_sem_tools.segmentation import (
 )
 from napari_sem_tools.segmentation.merging import describe, join
 from napari_sem_tools.segmentation.object_scale import usual_diameter
-from napari_sem_tools.segmentation.pieces import cut_into_pieces, grey_cues
+from napari_sem_tools.segmentation.pieces import Pieces, cut_into_pieces, grey_cues
 
 
 def discs(centres, radius, *, shape=(160, 200), inside=170, outside=60, noise=6.0):
@@ -86,7 +88,6 @@ def test_split_strength_runs_from_components_to_pieces():
 @given(seed=st.integers(0, 10_000), diameter=st.floats(3, 40))
 @settings(max_examples=25, deadline=None)
 def test_every_component_has_a_piece_and_no_piece_reaches_into_another(seed, diameter):
-    from scipy import ndimage
 
     rng = np.random.default_rng(seed)
     grey = ndimage.gaussian_filter(rng.normal(size=(60, 70)), 2).astype(np.float32)
@@ -105,7 +106,6 @@ def test_every_component_has_a_piece_and_no_piece_reaches_into_another(seed, dia
 
 
 def test_joining_everything_gives_the_components():
-    from scipy import ndimage
 
     image, _ = discs([(80, 60), (80, 92), (40, 150)], 20, noise=0)
     foreground = image > 100
@@ -336,3 +336,20 @@ def test_bam_pictures_keep_their_data_bar_free_and_their_particles_bright(shared
         found = segment(read(path))
         assert found.settings["polarity"] == "bright"
         assert found.count > 5 and not found.labels[712:766].any()
+
+
+def test_each_hint_of_a_limit_makes_one_particle_less_likely():
+    foreground = np.zeros((40, 80), bool)
+    foreground[10:30, 10:70] = True
+    grey = foreground.astype(np.float32)
+    cues = grey_cues(grey, 1.0)
+    labels = np.where(foreground, 1 + (np.arange(80) >= 40), 0).astype(np.int32)
+    distance = ndimage.distance_transform_edt(foreground).astype(np.float32)
+    pair = describe(Pieces(labels, 2, distance), cues)
+    assert pair.first.size == 1 and pair.face[0] == 20
+    plain = pair.log_odds()[0]
+    for row, direction in enumerate((1, -1, -1, -1)):  # distance, step, valley, ridge
+        on_face = pair.on_face.copy()
+        on_face[row] += 0.05 * pair.face
+        changed = dataclasses.replace(pair, on_face=on_face).log_odds()[0]
+        assert np.sign(changed - plain) == direction
