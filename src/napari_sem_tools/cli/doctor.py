@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
 import subprocess
@@ -31,6 +32,12 @@ _ORDERS = {
     "torch before Qt": "import torch; from qtpy import QtWidgets",
     "torch after Qt": "from qtpy import QtWidgets; import torch",
 }
+_DEVICES = (
+    "import json; from napari_sem_tools.errors import SemError\n"
+    "from napari_sem_tools.models.devices import describe\n"
+    "try: print(json.dumps(describe()))\n"
+    "except SemError as error: print(error, error.hint)"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -87,15 +94,27 @@ def _torch() -> dict[str, str]:
     """Tell the devices, and in which order torch and Qt load; only with torch installed."""
     if importlib.util.find_spec("torch") is None:
         return {"torch": "not installed; the threshold method needs none"}
-    device = (
-        "import torch; c = torch.cuda.is_available(); "
-        "print(torch.__version__, torch.cuda.get_device_name(0) if c else "
-        "'no GPU, networks run on the CPU')"
-    )
-    said = {"device": _in_process(device)}
+    told = _in_process(_DEVICES)
+    try:
+        said: dict[str, str] = json.loads(told)
+    except ValueError:
+        said = {"PyTorch": told}
+    if importlib.util.find_spec("torchvision") is not None:
+        said["torchvision"] = _torchvision()
     if importlib.util.find_spec("qtpy") is not None:
         said |= {name: _in_process(code) or "works" for name, code in _ORDERS.items()}
     return said
+
+
+def _torchvision() -> str:
+    """Tell whether torchvision is of the same build as torch, without which timm fails."""
+    told = _in_process("import torchvision; print('works:', torchvision.__version__)")
+    if "torchvision::nms" in told:
+        return (
+            "is not of the same build as PyTorch; the models that ship work without it. Install "
+            "the pair from one place: pip install --force-reinstall torch torchvision"
+        )
+    return told
 
 
 def _napari() -> dict[str, str]:
