@@ -329,9 +329,12 @@ def _check_sizes(value: Any, architecture: str) -> None:
         for item in value[:_MOST_IN_A_LIST]:
             _check_sizes(item, architecture)
     else:
-        absurd = isinstance(value, int | float) and not abs(value) <= _MOST_OF_A_NUMBER
+        absurd = isinstance(value, int | float) and not 0 <= value <= _MOST_OF_A_NUMBER
     if absurd:
-        raise UntrustedModel(f"The arguments of the network {architecture} are absurdly large.")
+        raise UntrustedModel(
+            f"The arguments of the network {architecture[:120]} hold numbers or lists that no "
+            "network has."
+        )
 
 
 def _try_without_memory(torch: Any, make: Callable[[], Any], architecture: str) -> None:
