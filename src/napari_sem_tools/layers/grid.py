@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_sem_tools.micrograph import Calibration, Micrograph
+from napari_sem_tools.micrograph import Micrograph
+from napari_sem_tools.reading.layer_scale import calibration_of, layer_calibration
 
 __all__ = [
     "UNCALIBRATED",
@@ -21,7 +22,6 @@ __all__ = [
 ]
 
 UNCALIBRATED = " (uncalibrated)"
-_SAME = 1e-9  # relative difference below which two scales are one
 
 
 def same_grid(layer: Any, *, ndim: int | None = None) -> dict[str, Any]:
@@ -92,39 +92,3 @@ def layer_name(micrograph: Micrograph, name: str | None = None) -> str:
     calibration = micrograph.calibration
     known = calibration.is_calibrated or calibration.reciprocal is not None
     return base if known else base + UNCALIBRATED
-
-
-def layer_calibration(scale: Any, units: Any) -> Calibration | None:
-    """Return the pixel size that a layer's scale and units mean, None without a length."""
-    if scale is None or units is None or isinstance(units, str):
-        return None
-    try:
-        factors = [float((1.0 * unit).to("nm").magnitude) for unit in units[-2:]]
-    except Exception:  # noqa: BLE001  pint raises its own errors; none of them is a length
-        return None
-    size = tuple(float(s) * f for s, f in zip(scale[-2:], factors, strict=True))
-    return Calibration((size[0], size[1]), origin="typed", evidence="scale of the layer")
-
-
-def calibration_of(layer: Any) -> Calibration:
-    """Return the pixel size of any layer: its scale and units, with the origin if known.
-
-    Parameters
-    ----------
-    layer : napari layer
-
-    Returns
-    -------
-    Calibration
-        That of ``metadata["sem"]`` while the layer's scale still is the same.
-    """
-    measured = layer_calibration(layer.scale, layer.units)
-    record = layer.metadata.get("sem")
-    known = record.calibration if record is not None else Calibration()
-    if measured is None:
-        return Calibration() if known.is_calibrated else known
-    if known.pixel_size is not None and np.allclose(
-        known.pixel_size, measured.nm_per_px, rtol=_SAME
-    ):
-        return known
-    return measured

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from napari_sem_tools.errors import SemError
 from napari_sem_tools.layers.grid import (
     UNCALIBRATED,
-    calibration_of,
     grid_of,
     layer_name,
     same_grid,
@@ -227,8 +226,7 @@ def from_layer(layer: Any) -> Micrograph:
     """
     from napari_sem_tools.reading.inputs import as_micrograph
 
-    # the scale that the user sees in the window counts, also after it was set by hand
-    return as_micrograph(layer).replace(calibration=calibration_of(layer))
+    return as_micrograph(layer)
 
 
 def show(record: Any, viewer: Any = None) -> Any:

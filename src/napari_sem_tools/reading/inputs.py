@@ -13,10 +13,11 @@ import numpy as np
 
 from napari_sem_tools.calibration import calibrate
 from napari_sem_tools.errors import InvalidSettings, UnreadableFile
-from napari_sem_tools.micrograph import Calibration, Micrograph
+from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.reading.formats import SUFFIXES
+from napari_sem_tools.reading.layer_scale import calibration_of
 from napari_sem_tools.reading.reader import read
-from napari_sem_tools.reading.text import decode, length_nm
+from napari_sem_tools.reading.text import decode
 
 __all__ = ["as_micrograph", "list_files"]
 
@@ -99,26 +100,11 @@ def _from_layer(layer: Any) -> Micrograph:
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     image = _from_array(data)
     if isinstance(record, Micrograph) and record.shape == image.shape:
-        return record.replace(pixels=image.pixels, axes=image.axes)
+        return record.replace(
+            pixels=image.pixels, axes=image.axes, calibration=calibration_of(layer)
+        )
     source = getattr(getattr(layer, "source", None), "path", None)
-    calibration = _layer_scale(layer)
-    return image.replace(calibration=calibration, source=Path(source) if source else None)
-
-
-def _layer_scale(layer: Any) -> Calibration:
-    """Take the pixel size of a layer whose last two units are lengths."""
-    scale = np.asarray(layer.scale, float)[-2:]
-    units = [str(unit) for unit in (getattr(layer, "units", None) or ())][-2:]
-    sizes = [
-        length_nm(float(s), {"nanometer": "nm", "micrometer": "um"}.get(u, u))
-        for s, u in zip(scale, units, strict=False)
-    ]
-    known = [size for size in sizes if size is not None and size > 0]
-    if len(known) != 2:
-        return Calibration()
-    return Calibration(
-        pixel_size=(known[0], known[1]), origin="typed", evidence="scale of the napari layer"
-    )
+    return image.replace(calibration=calibration_of(layer), source=Path(source) if source else None)
 
 
 def list_files(inputs: Any) -> list[Path]:

@@ -29,6 +29,7 @@ __all__ = [
 _NM_PER: Final[Mapping[str, float]] = {
     "fm": 1e-6,
     "pm": 1e-3,
+    "picometer": 1e-3,
     "a": 0.1,
     "å": 0.1,
     "ang": 0.1,
@@ -48,6 +49,7 @@ _NM_PER: Final[Mapping[str, float]] = {
     "mm": 1e6,
     "millimeter": 1e6,
     "cm": 1e7,
+    "centimeter": 1e7,
     "m": 1e9,
     "meter": 1e9,
     "metre": 1e9,
