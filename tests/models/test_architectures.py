@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +66,13 @@ def test_every_row_is_tested_and_says_what_it_is():
         for dotted in (family.builder, family.names):
             module, _, attribute = dotted.partition(":")
             assert callable(getattr(importlib.import_module(module), attribute))
+
+
+def test_the_page_of_networks_is_that_of_the_table():
+    tool = Path(__file__).resolve().parents[2] / "tools" / "make_networks_page.py"
+    written = runpy.run_path(str(tool))
+    assert written["PAGE"].read_text(encoding="utf-8") == written["page"](), f"run {tool.name}"
+    assert all(f"`{name}`" in written["page"]() for name in ARCHITECTURES)
 
 
 def test_the_same_name_twice_is_an_error():
@@ -194,6 +203,75 @@ def test_padding_mirrors_and_leaves_whole_multiples_alone(name):
     mirrored = F.pad(image, (0, 4, 0, 3), mode="reflect")
     with torch.inference_mode():
         assert torch.equal(network(image), network(mirrored)[..., :45, :60])
+
+
+def shaken(network):
+    """Give a network statistics as training would, so that every normalisation matters."""
+    import torch
+
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            if tensor.is_floating_point() and "conv.weight" not in name:
+                frozen = name.endswith("norm.weight")
+                tensor.add_(0 if frozen else torch.rand_like(tensor))
+    return network.eval()
+
+
+@needs_torch
+def test_a_block_of_multires_is_the_formula_of_the_document():
+    import torch
+    import torch.nn.functional as F  # noqa: N812  the name that all of torch writes
+
+    def bn(x, norm, scale=None):
+        mean, var = norm.running_mean[:, None, None], norm.running_var[:, None, None]
+        scale = 1.0 if scale is None else scale[:, None, None]
+        return (x - mean) / (var + 1e-3).sqrt() * scale + norm.bias[:, None, None]
+
+    def cb(part, x):
+        kernel = part.conv.weight.shape[-1]
+        return bn(F.conv2d(x, part.conv.weight, padding=kernel // 2), part.norm)
+
+    network = shaken(build("multires", {"filters": 8}))
+    block, path = network.encoder[0], network.skips[3][0]
+    x, z = torch.rand(1, 1, 9, 11), torch.rand(1, network.encoder[3].channels, 5, 4)
+    with torch.inference_mode():
+        x1 = F.relu(cb(block.chain[0], x))
+        x2 = F.relu(cb(block.chain[1], x1))
+        x3 = F.relu(cb(block.chain[2], x2))
+        y = bn(torch.cat([x1, x2, x3], 1), block.joined, block.joined.weight)
+        wanted = bn(F.relu(y + cb(block.shortcut, x)), block.last, block.last.weight)
+        torch.testing.assert_close(block(x), wanted)
+        wanted = bn(
+            F.relu(F.relu(cb(path.conv, z)) + cb(path.shortcut, z)), path.last, path.last.weight
+        )
+        torch.testing.assert_close(path(z), wanted)
+    assert [len(path) for path in network.skips] == [4, 3, 2, 1]
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["multires", "wgan-outlines"])
+def test_normalisations_are_those_of_keras(name):
+    import torch
+
+    kinds = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+    network = build(name, SMALL.get(name, {}))
+    norms = [module for module in network.modules() if isinstance(module, kinds)]
+    assert norms
+    assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, 0.01)}
+
+
+@needs_torch
+def test_the_u_net_starts_as_he_et_al_say():
+    import torch
+
+    torch.manual_seed(0)
+    network = build("unet-tem", {"widths": [32, 64, 128]})
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.weight.numel() > 1000:
+            fan_in = module.weight[0].numel()
+            assert module.weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=0.05)
+            assert not module.bias.any()
 
 
 @needs_torch

@@ -26,6 +26,7 @@ _TIMM_ARGUMENTS = {
 }  # fmt: skip
 _HEADS = ("segmentation", "classification", "embedding", "focus")
 _MOST_NAMED = 3
+_TIMM_ONLY = "dpt"  # its decoder wants a transformer
 
 
 def library(name: str) -> Any:
@@ -63,10 +64,14 @@ def library(name: str) -> Any:
 
 
 def smp_names() -> tuple[str, ...]:
-    """List all networks of smp, as ``smp:<architecture>:<encoder>``; imports it."""
+    """List all networks of smp with its own encoders, as ``smp:<architecture>:<encoder>``.
+
+    It imports smp.  DPT takes encoders of timm alone (``tu-`` and a name of `timm_names`).
+    """
     smp = library("segmentation_models_pytorch")
     encoders = smp.encoders.get_encoder_names()
-    return tuple(f"smp:{a}:{e}" for a in smp.MODEL_ARCHITECTURES_MAPPING for e in encoders)
+    architectures = [name for name in smp.MODEL_ARCHITECTURES_MAPPING if name != _TIMM_ONLY]
+    return tuple(f"smp:{a}:{e}" for a in architectures for e in encoders)
 
 
 def timm_names() -> tuple[str, ...]:

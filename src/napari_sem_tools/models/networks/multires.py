@@ -111,7 +111,7 @@ class MultiResUNet(nn.Module):  # type: ignore[misc]
     ----------
     .. [1] N. Ibtehaz, M. S. Rahman, "MultiResUNet", Neural Networks 121, 74 (2020),
            arXiv 1902.04049.
-    .. [2] B. Ruehle, J. F. Krumrey, V.-D. Hodoroaba, Sci. Rep. 11, 4942 (2021),
+    .. [2] B. Rühle, J. F. Krumrey, V.-D. Hodoroaba, Sci. Rep. 11, 4942 (2021),
            doi 10.1038/s41598-021-84287-6.
     """
 

@@ -30,7 +30,7 @@ class OutlineGenerator(nn.Module):  # type: ignore[misc]  # torch is not typed h
     ----------
     .. [1] I. Gulrajani et al., "Improved training of Wasserstein GANs", NeurIPS 2017,
            arXiv 1704.00028.
-    .. [2] B. Ruehle, J. F. Krumrey, V.-D. Hodoroaba, Sci. Rep. 11, 4942 (2021),
+    .. [2] B. Rühle, J. F. Krumrey, V.-D. Hodoroaba, Sci. Rep. 11, 4942 (2021),
            doi 10.1038/s41598-021-84287-6 (the layers).
     """
 

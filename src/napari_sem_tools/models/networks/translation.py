@@ -95,8 +95,8 @@ class TranslationGenerator(nn.Module):  # type: ignore[misc]
 
     Notes
     -----
-    Input ``(N, inputs, Y, X)`` in [-1, 1], of any size from 8 x 8 on, mirrored to a multiple
-    of `multiple` and cut back; output ``(N, outputs, Y, X)`` before tanh (or sigmoid, for
+    Input ``(N, inputs, Y, X)`` in [-1, 1], of any size from twice `multiple` on, mirrored to
+    a multiple of it and cut back; output ``(N, outputs, Y, X)`` before tanh (or sigmoid, for
     masks).  Parameters of the published releases: 2,849,537 (1.0.0: the defaults),
     2,846,913 (1.1.0: no biases), 45,591,425 (1.2.0: 64 filters, 3 steps, no biases).
 
@@ -105,7 +105,7 @@ class TranslationGenerator(nn.Module):  # type: ignore[misc]
     .. [1] J.-Y. Zhu et al., "Unpaired image-to-image translation using cycle-consistent
            adversarial networks", ICCV 2017, arXiv 1703.10593.
     .. [2] J. Johnson, A. Alahi, L. Fei-Fei, ECCV 2016, arXiv 1603.08155 (the generator).
-    .. [3] B. Ruehle, J. F. Krumrey, V.-D. Hodoroaba, Sci. Rep. 11, 4942 (2021),
+    .. [3] B. Rühle, J. F. Krumrey, V.-D. Hodoroaba, Sci. Rep. 11, 4942 (2021),
            doi 10.1038/s41598-021-84287-6 (widths and releases).
     """
 
@@ -185,7 +185,7 @@ class PatchDiscriminator(nn.Module):  # type: ignore[misc]
     ----------
     .. [1] P. Isola et al., "Image-to-image translation with conditional adversarial
            networks", CVPR 2017, arXiv 1611.07004.
-    .. [2] B. Ruehle, J. F. Krumrey, V.-D. Hodoroaba, Sci. Rep. 11, 4942 (2021).
+    .. [2] B. Rühle, J. F. Krumrey, V.-D. Hodoroaba, Sci. Rep. 11, 4942 (2021).
     """
 
     def __init__(

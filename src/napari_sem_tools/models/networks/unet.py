@@ -55,7 +55,7 @@ class UNet(nn.Module):  # type: ignore[misc]  # torch is not typed here
     References
     ----------
     .. [1] O. Ronneberger, P. Fischer, T. Brox, "U-Net", MICCAI 2015, arXiv 1505.04597.
-    .. [2] S. Mocko, "U-Net convolutional neural network for TEM image segmentation",
+    .. [2] Š. Mocko, "U-Net convolutional neural network for TEM image segmentation",
            student conference paper, FEEC BUT.
     .. [3] K. He et al., "Delving deep into rectifiers", ICCV 2015, arXiv 1502.01852 (start).
     """
