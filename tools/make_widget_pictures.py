@@ -22,6 +22,7 @@ TITLES = {
     "segment": "Segment particles",
     "measure": "Measure",
     "table": "Particle table",
+    "models": "Models",
 }
 
 
@@ -58,6 +59,10 @@ def main(source: str | None = None, folder: Path = HERE) -> None:
     table.select_particle(table.model.label_at(table.model.rowCount() // 2))
     viewer.reset_view()
     draw_widget(opened, "table", folder)
+    models = opened["models"][1]
+    pump(until=lambda: not (models.listing.running or models.device_work.running))
+    draw_widget(opened, "models", folder)
+    opened["table"][0].raise_()
     pump()
     viewer.screenshot(str(folder / "window.png"), canvas_only=False, flash=False)
     shrink(folder / "window.png")

@@ -11,6 +11,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sem_tools.tasks import Cancel, stop_if_cancelled
+
 __all__ = ["Decoding", "decode"]
 
 Map = NDArray[np.float32]
@@ -50,7 +52,9 @@ class Decoding:
 _SURE_PEAK = 0.8  # distance value that the middle of a well seen particle reaches
 
 
-def decode(maps: Map, decoding: Decoding | None = None) -> tuple[Labels, NDArray[np.float32]]:
+def decode(
+    maps: Map, decoding: Decoding | None = None, *, cancel: Cancel | None = None
+) -> tuple[Labels, NDArray[np.float32]]:
     """Turn maps into a label image and a confidence per particle.
 
     Parameters
@@ -58,6 +62,8 @@ def decode(maps: Map, decoding: Decoding | None = None) -> tuple[Labels, NDArray
     maps : float32 array (3, Y, X)
         Foreground, border and distance, 0 to 1.
     decoding : Decoding, optional
+    cancel : callable, optional
+        Asked between the steps.
 
     Returns
     -------
@@ -87,8 +93,11 @@ def decode(maps: Map, decoding: Decoding | None = None) -> tuple[Labels, NDArray
         return np.zeros(mask.shape, np.int32), np.zeros(0, np.float32)
     relief = gaussian_filter(distance * (1 - 0.5 * border), how.smoothing_px)
     seeds = _peaks(relief, mask)
+    stop_if_cancelled(cancel)
     basins = watershed(-relief, seeds, mask=mask)
+    stop_if_cancelled(cancel)
     edges = _common_edges(basins, relief, border)
+    stop_if_cancelled(cancel)
     peaks = _maximum(relief, basins)
     owner = _merge_low_peaks(peaks, edges, how.peak_height)
     owner = _merge_weak_edges(owner, edges, how.split_border)

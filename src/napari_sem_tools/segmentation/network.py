@@ -156,12 +156,13 @@ def segment_by_network(
             step = part_of(progress, len(tries) / most, (len(tries) + 1) / most)
             scale = scales[len(tries)]
             look = functools.partial(loaded.predict, notes=short, progress=step, cancel=cancel)
-            tries.append(_try(look, grey, counts, scale, wish=wish))
+            tries.append(_try(look, grey, counts, scale, wish=wish, cancel=cancel))
             best = max(tries, key=lambda each: each.certainty)
             if 1 < len(tries) == len(scales) < most and _too_small(best, card):
                 scales.append(_ENLARGED)
-    report(progress, 1, 1, "done")
     labels, confidence = _on_field(best.labels, best.confidence, counts, wish)
+    stop_if_cancelled(cancel)
+    report(progress, 1, 1, "done")
     return Segmentation(
         labels,
         confidence,
@@ -270,12 +271,13 @@ def _try(
     scale: float,
     *,
     wish: NetworkSettings,
+    cancel: Cancel | None,
 ) -> _Try:
     """Predict and decode at one scale; return the labels on the image's grid."""
     maps = look(_resampled(grey, scale))
     small_field = _nearest(field, maps.shape[1:], 1 / scale)
     maps = maps * small_field
-    labels, confidence = decode(maps, wish.decoding())
+    labels, confidence = decode(maps, wish.decoding(), cancel=cancel)
     area = np.bincount(labels.ravel(), minlength=len(confidence) + 1)[1:]
     sure = float((area * confidence).sum() / area.sum()) if len(area) else 0.0
     decided = np.abs(2 * maps[0] - 1)[small_field]

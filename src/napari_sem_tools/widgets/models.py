@@ -37,7 +37,7 @@ from napari_sem_tools.widgets.work import Outcome, Work
 __all__ = ["ModelsWidget"]
 
 _KEY = int(Qt.ItemDataRole.UserRole)
-_COLUMNS = ("Model", "Version", "Task", "Size", "Licence", "Where")
+_COLUMNS = ("Model", "Task", "Size", "Licence", "Where")  # few: the dock is narrow
 _DROPPED = (".zip", ".safetensors")
 _MEMORY_MS = 1000  # between two looks at what is loaded, while the widget is seen
 _OPEN = "Models (*.zip *.safetensors *.pth *.pt);;All files (*)"
@@ -141,7 +141,8 @@ class ModelsWidget(Panel):
         split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(self.list)
         split.addWidget(self.card)
-        split.setStretchFactor(1, 2)
+        split.setSizes([1, 3])  # parts of the height
+        split.setStretchFactor(1, 3)
         self.problem_line, self.memory_line = wrapped_label(), wrapped_label()
         self.problem_line.hide()
         self.body.addLayout(top)
@@ -412,7 +413,7 @@ def _item(entry: Entry) -> QTreeWidgetItem:
     card = entry.card
     size = readable_size(card.weights.size_bytes)
     where = ORIGINS[entry.origin]
-    item = QTreeWidgetItem([card.name, card.version, card.task, size, card.licence, where])
+    item = QTreeWidgetItem([f"{card.name} {card.version}", card.task, size, card.licence, where])
     item.setData(0, _KEY, card.key)
     item.setToolTip(0, card.description)
     item.setToolTip(len(_COLUMNS) - 1, str(entry.folder))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_sem_tools.errors import Cancelled, SemError
 from napari_sem_tools.tasks import Cancel, Progress
@@ -17,6 +17,7 @@ from napari_sem_tools.tasks import Cancel, Progress
 __all__ = ["Outcome", "Work", "attempt"]
 
 _log = logging.getLogger(__name__)
+_PATIENCE_MS = 1000  # that a cancelled step gets to end by itself
 _PAUSE_S = 0.03  # between two reports of progress; the eye needs no more
 
 Job = Callable[[Progress, Cancel], Any]
@@ -100,6 +101,10 @@ class Work(QObject):
         self._worker: Any = None
         self._stop = threading.Event()
         self._bar: Any = None
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(_PATIENCE_MS)
+        self._patience.timeout.connect(self._let_go)
         self.progressed.connect(self._show_progress)
 
     @property
@@ -121,7 +126,7 @@ class Work(QObject):
         from napari.utils import progress as activity
 
         stop = self._stop = threading.Event()
-        worker = create_worker(_run, job, self._reporter(), stop.is_set)
+        worker = create_worker(_run, job, self._reporter(stop), stop.is_set)
         if description:
             self._bar = activity(total=1000, desc=description)
         self._worker = worker
@@ -129,8 +134,14 @@ class Work(QObject):
         worker.start()
 
     def cancel(self) -> None:
-        """Ask the work to stop; `finished` still brings an outcome."""
+        """Ask the work to stop; `finished` brings an outcome soon in any case.
+
+        A step that does not look at `cancel` goes on in its thread to its end; what it makes
+        is dropped.
+        """
         self._stop.set()
+        if self.running:
+            self._patience.start()
 
     def abandon(self) -> None:
         """Stop and forget: nothing is delivered any more."""
@@ -139,9 +150,16 @@ class Work(QObject):
             self._worker.yielded.disconnect(self._deliver)
             self._worker.quit()
         self._worker = None
+        self._patience.stop()
         self._close_bar()
 
-    def _reporter(self) -> Progress:
+    def _let_go(self) -> None:
+        """Wait no longer for a cancelled step."""
+        if self.running:
+            self.abandon()
+            self.finished.emit(Outcome(cancelled=True))
+
+    def _reporter(self, stop: threading.Event) -> Progress:
         """Return a progress that may be called from any thread, as often as it likes."""
         last = 0.0
         emit = self.progressed.emit
@@ -149,6 +167,8 @@ class Work(QObject):
         def progress(done: int, total: int, what: str) -> None:
             nonlocal last
             now = time.perf_counter()
+            if stop.is_set():
+                return  # another work may be shown by now
             if now - last >= _PAUSE_S or done >= total:
                 last = now
                 emit(int(done), int(total), what)
@@ -163,6 +183,7 @@ class Work(QObject):
     def _deliver(self, outcome: Outcome) -> None:
         """Hand the outcome on, in the GUI thread."""
         self._worker = None
+        self._patience.stop()
         self._close_bar()
         self.finished.emit(outcome)
 
