@@ -417,6 +417,23 @@ def test_hostile_arguments_are_refused_before_memory_is_taken(arguments):
 
 
 @needs_torch
+def test_a_network_of_absurd_size_is_counted_not_built(monkeypatch):
+    from napari_sem_tools.models.networks import unet
+
+    built = []
+    real = unet.UNet.__init__
+
+    def counted(self, *args, **named):
+        real(self, *args, **named)
+        built.append(self.head.weight.device.type)
+
+    monkeypatch.setattr(unet.UNet, "__init__", counted)
+    with pytest.raises(UntrustedModel, match="at most 2000000000 are built"):
+        build("unet-tem", {"widths": [30_000, 30_000]})
+    assert built == ["meta"]
+
+
+@needs_torch
 def test_our_networks_run_without_smp_timm_and_torchvision():
     code = f"""
 import sys
