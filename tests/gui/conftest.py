@@ -39,6 +39,15 @@ def plugins_known() -> None:
     _initialize_plugins()
 
 
+@pytest.fixture(autouse=True)
+def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the models of whoever runs it, nor depends on those that ship."""
+    from napari_sem_tools.models import models
+    from napari_sem_tools.models.store import Store
+
+    monkeypatch.setitem(models.__dict__, "_store", Store([]))
+
+
 @pytest.fixture(scope="session")
 def discs() -> Micrograph:
     """Twenty bright discs on a dark ground, 2 nm a pixel, with a label strip below."""

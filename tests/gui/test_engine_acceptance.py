@@ -20,6 +20,7 @@ from small_models import add_seer, use_store
 
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.micrograph import Calibration, Micrograph
+from napari_sem_tools.models import devices
 from napari_sem_tools.models.locations import Place
 from napari_sem_tools.models.store import Store
 from napari_sem_tools.widgets.models import ModelsWidget
@@ -451,6 +452,7 @@ def test_13_what_lacks_is_said_in_one_sentence_and_threshold_works(
     if lack == "absent":
         monkeypatch.setitem(sys.modules, "torch", None)
     elif lack == "broken":
+        monkeypatch.setattr(devices, "_failures", [])
         monkeypatch.delitem(sys.modules, "torch")
         monkeypatch.setattr(sys, "meta_path", [BrokenTorch(), *sys.meta_path])
     else:

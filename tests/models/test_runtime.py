@@ -18,7 +18,7 @@ from napari_sem_tools.errors import (
     SemWarning,
     UntrustedModel,
 )
-from napari_sem_tools.models import architectures, loaded, runtime
+from napari_sem_tools.models import architectures, devices, loaded, runtime
 from napari_sem_tools.models.card import InputSpec, ModelCard, OutputChannel
 from napari_sem_tools.models.devices import RuntimeSettings
 from napari_sem_tools.models.store import Store
@@ -232,10 +232,14 @@ def test_torch_that_does_not_load_beside_qt_is_explained(monkeypatch):
             raise OSError('[WinError 1114] Error loading "c10.dll" or one of its dependencies')
         return real(name, *more, **named)
 
+    monkeypatch.setattr(devices, "_failures", [])
     monkeypatch.setattr(builtins, "__import__", broken)
     with pytest.raises(SemError, match="older C\\+\\+ runtime") as caught:
         runtime.torch()
     assert "sem-tools gui" in caught.value.hint
+    monkeypatch.setattr(builtins, "__import__", real)
+    with pytest.raises(SemError, match="older C\\+\\+ runtime"):
+        runtime.torch()  # what a failed import leaves behind is not to be trusted
 
 
 def test_weights_of_another_size_are_refused_before_memory_is_taken(store):

@@ -29,6 +29,7 @@ _WINDOWS_LOADER = ("WinError 126", "WinError 127", "WinError 1114", "DLL load fa
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16")
 _TENSOR_CORES = (7, 0)  # CUDA capability from which half precision is faster
 _CPU_BYTES = 1024**3  # for the tiles of one network, so that a lab PC goes on working
+_failures: list[SemError] = []  # of loading PyTorch in this process: one at most
 _GPU_SHARE = 0.5  # of what is free: other programs use the GPU as well
 
 
@@ -107,8 +108,11 @@ def torch() -> Any:
     MissingExtra
         It is not installed.
     SemError
-        It cannot be loaded beside what the process has loaded before (Windows).
+        It cannot be loaded beside what the process has loaded before (Windows).  It is not
+        tried again: a failed import leaves modules half loaded.
     """
+    if _failures:
+        raise SemError(_failures[0].message, hint=_failures[0].hint) from _failures[0].__cause__
     try:
         import torch as module
     except ModuleNotFoundError as error:
@@ -116,17 +120,23 @@ def torch() -> Any:
             "Networks need PyTorch, which is not installed.", extra="torch"
         ) from error
     except (OSError, ImportError) as error:
-        if any(text in str(error) for text in _WINDOWS_LOADER):
-            raise SemError(
-                "PyTorch could not be loaded because another library loaded an older C++ "
-                "runtime first.",
-                hint="Start with 'sem-tools gui', or install the newest Microsoft Visual C++ "
-                "Redistributable.",
-            ) from error
-        raise SemError(
-            f"PyTorch could not be loaded: {error}", hint="Install it anew, then try again."
-        ) from error
+        _failures.append(_load_failure(error))
+        raise _failures[0] from error
     return module
+
+
+def _load_failure(error: Exception) -> SemError:
+    """Say why PyTorch, which is installed, does not load."""
+    if any(text in str(error) for text in _WINDOWS_LOADER):
+        return SemError(
+            "PyTorch could not be loaded because another library loaded an older C++ runtime "
+            "first.",
+            hint="Start with 'sem-tools gui', or install the newest Microsoft Visual C++ "
+            "Redistributable.",
+        )
+    return SemError(
+        f"PyTorch could not be loaded: {error}", hint="Install it anew, then try again."
+    )
 
 
 def choose_device(wish: str = "auto") -> tuple[str, str]:
