@@ -74,9 +74,9 @@ class Tiling:
 
     Examples
     --------
-    >>> tiling = Tiling(tile_px=32, halo_px=4)
-    >>> [(span.start, span.stop) for span in tiling.spans(70)]
-    [(0, 32), (12, 44), (25, 57), (38, 70)]
+    >>> tiling = Tiling(tile_px=64, halo_px=4)
+    >>> [(span.start, span.stop) for span in tiling.spans(140)]
+    [(0, 58), (41, 99), (82, 140)]
     """
 
     tile_px: int
@@ -198,7 +198,7 @@ def predict_tiled(
     Examples
     --------
     >>> image = np.arange(12.0).reshape(3, 4)
-    >>> maps = predict_tiled(lambda batch: 2 * batch, image, tiling=Tiling(16), channels=1)
+    >>> maps = predict_tiled(lambda batch: 2 * batch, image, tiling=Tiling(64), channels=1)
     >>> maps[0, 2].tolist()
     [16.0, 18.0, 20.0, 22.0]
     """
