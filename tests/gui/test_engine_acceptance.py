@@ -535,3 +535,30 @@ sys.exit(main(["gui"]))
     print(done.stdout, done.stderr)
     assert done.returncode == 0
     assert "<" in done.stdout
+
+
+def test_7_a_result_that_was_ready_when_cancel_was_clicked_is_dropped(
+    model: Any, open_widget: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    from napari_sem_tools.widgets import segment as module
+
+    ready, real = threading.Event(), module.segment
+
+    def marked(*given: Any, **named: Any) -> Any:
+        found = real(*given, **named)
+        ready.set()
+        return found
+
+    monkeypatch.setattr(module, "segment", marked)
+    image = particles((120, 120))
+    model.add_image(image.pixels, **image_arguments(image))
+    widget = open_widget(SegmentWidget, model)
+    choose(widget, "threshold")
+    widget.run_button.click()
+    ready.wait(60)  # the GUI thread has not heard of it yet
+    widget.run_button.click()
+    wait(lambda: not widget.work.running)
+    assert "Cancelled" in widget.status_line.text()
+    assert len(model.layers) == 1

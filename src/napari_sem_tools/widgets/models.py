@@ -121,6 +121,7 @@ class ModelsWidget(Panel):
 
     run_text = "Verify all"
     wants = "There is no model yet: import one."
+    leaves_files = True
 
     def build(self) -> None:
         """Make the device line, the list with the card, the memory line and the buttons."""

@@ -99,6 +99,7 @@ class Panel(QWidget):
 
     wants = ""  # what is missing when nothing can be run
     run_text = "Run"
+    leaves_files = False  # what it runs; a late cancel cannot undo it then
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
@@ -194,7 +195,7 @@ class Panel(QWidget):
         """Run, or cancel what runs."""
         if self.work.running:
             self.say("Stopping ...")
-            self.work.cancel()
+            self.work.cancel(let_go=not self.leaves_files)
             return
         try:
             self.run()

@@ -100,6 +100,7 @@ class Work(QObject):
         super().__init__(parent)
         self._worker: Any = None
         self._stop = threading.Event()
+        self._drops = False  # what is still made: the user cancelled it
         self._bar: Any = None
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
@@ -126,6 +127,7 @@ class Work(QObject):
         from napari.utils import progress as activity
 
         stop = self._stop = threading.Event()
+        self._drops = False
         worker = create_worker(_run, job, self._reporter(stop), stop.is_set)
         if description:
             self._bar = activity(total=1000, desc=description)
@@ -133,14 +135,19 @@ class Work(QObject):
         worker.yielded.connect(self._deliver)
         worker.start()
 
-    def cancel(self) -> None:
-        """Ask the work to stop; `finished` brings an outcome soon in any case.
+    def cancel(self, *, let_go: bool = True) -> None:
+        """Ask the work to stop; `finished` still brings an outcome.
 
-        A step that does not look at `cancel` goes on in its thread to its end; what it makes
-        is dropped.
+        Parameters
+        ----------
+        let_go : bool
+            Bring a cancelled outcome soon in any case: a step that does not look at `cancel`
+            goes on in its thread to its end, and what it makes is dropped, as is a value that
+            was made already.  False where the work leaves something behind, e.g. files.
         """
         self._stop.set()
-        if self.running:
+        self._drops = let_go
+        if self.running and let_go:
             self._patience.start()
 
     def abandon(self) -> None:
@@ -185,7 +192,7 @@ class Work(QObject):
         self._worker = None
         self._patience.stop()
         self._close_bar()
-        self.finished.emit(outcome)
+        self.finished.emit(Outcome(cancelled=True) if self._drops else outcome)
 
     def _close_bar(self) -> None:
         """Take the bar out of the activity dock."""
