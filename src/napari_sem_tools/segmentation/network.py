@@ -24,6 +24,8 @@ Labels = NDArray[np.int32]
 _SCALES = (1.0, 0.5, 0.25)
 _ENLARGED = 2.0  # tried when the particles at full size are too small to be seen well
 _SMALL = 0.5  # of the trained object size
+_LARGEST_ENLARGED_PX = 2048  # edge of an image that is still doubled
+_COUNT_POWER = 0.25  # chosen on simulated scenes and the licence-clean sets: mean AP 0.36 to 0.41
 _LEAST_EDGE_PX = 32  # a smaller image is not scaled down
 _LEAST_RANGE = 1e-3  # of the largest grey value: an even image is not blown up to noise
 
@@ -137,7 +139,9 @@ def segment_by_network(
     Without `diameter_px` the image is tried at full, half and quarter size, and doubled when
     the particles at full size are too small for the network.  The scale is
     taken whose particles the network is surest of: the mean confidence weighted by area,
-    times the mean distance of the foreground map from undecided.  No truth enters it.
+    times the mean distance of the foreground map from undecided, times the fourth root of
+    the number of particles: where it is as sure of many small ones as of one large one, the
+    large one is mostly what lies between them.  No truth enters it.
     """
     from napari_sem_tools import models
 
@@ -158,7 +162,7 @@ def segment_by_network(
             look = functools.partial(loaded.predict, notes=short, progress=step, cancel=cancel)
             tries.append(_try(look, grey, counts, scale, wish=wish, cancel=cancel))
             best = max(tries, key=lambda each: each.certainty)
-            if 1 < len(tries) == len(scales) < most and _too_small(best, card):
+            if 1 < len(tries) == len(scales) < most and _too_small(best, card, image.shape):
                 scales.append(_ENLARGED)
     labels, confidence = _on_field(best.labels, best.confidence, counts, wish)
     stop_if_cancelled(cancel)
@@ -256,10 +260,12 @@ def _scales(card: Any, wish: NetworkSettings, shape: tuple[int, int]) -> tuple[f
     return tuple(s for s in _SCALES if s == 1 or s * min(shape) >= _LEAST_EDGE_PX)
 
 
-def _too_small(best: _Try, card: Any) -> bool:
+def _too_small(best: _Try, card: Any, shape: tuple[int, int]) -> bool:
     """Tell whether the particles of the best try so far would be seen better enlarged."""
     usual = card.input.object_size_px
     if best.scale != 1 or not usual or not len(best.confidence):
+        return False
+    if max(shape) > _LARGEST_ENLARGED_PX:
         return False
     return best.median_diameter_px < _SMALL * float(usual)
 
@@ -282,6 +288,7 @@ def _try(
     sure = float((area * confidence).sum() / area.sum()) if len(area) else 0.0
     decided = np.abs(2 * maps[0] - 1)[small_field]
     certainty = sure * float(decided.mean()) if decided.size else 0.0
+    certainty *= len(confidence) ** _COUNT_POWER
     labels = np.asarray(_nearest(labels, grey.shape, scale), np.int32)
     return _Try(scale, labels, confidence, certainty)
 

@@ -1,0 +1,87 @@
+"""Put trained weights into the package: ``python tools/package_model.py RUN VERSION [SCORES]``.
+
+RUN is a folder of `tools/train_particles.py`; SCORES the JSON of `benchmarks/network_scores.py`,
+without which the card has none.  Convolutions are kept in half precision, statistics of the
+batch normalisation in full.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from pathlib import Path
+
+from train_particles import WIDTHS
+
+from napari_sem_tools import __version__
+from napari_sem_tools.files import write_file, write_text
+from napari_sem_tools.models.card import InputSpec, ModelCard, OutputChannel, Score, TrainingData
+from napari_sem_tools.models.weights import describe
+
+PACKAGED = Path(__file__).resolve().parents[1] / "src" / "napari_sem_tools" / "weights"
+NAME = "particles"
+OUTPUTS = (
+    OutputChannel("foreground", "the pixel belongs to a particle", "sigmoid"),
+    OutputChannel("border", "the pixel lies on an outline, on either side of it", "sigmoid"),
+    OutputChannel("distance", "depth in the particle over its largest depth", "sigmoid"),
+)
+METRICS = {"mean_ap50": "AP@0.5", "mean_pq": "PQ"}
+
+
+def card_of(raw: bytes, version: str, scores: dict[str, dict[str, list[float]]]) -> ModelCard:
+    """Write down what the model is, wants, gives and was trained on."""
+    return ModelCard(
+        name=NAME,
+        version=version,
+        task="segmentation",
+        architecture="folded-unet",
+        arguments={"widths": list(WIDTHS)},
+        weights=describe(raw),
+        licence="BSD-3-Clause",
+        created=datetime.date.today().isoformat(),
+        input=InputSpec(
+            clip_low_percent=1,
+            clip_high_percent=99,
+            object_size_px=33,
+            tile_px=1024,
+            halo_px=96,
+            multiple_of=2 ** len(WIDTHS),
+        ),
+        outputs=OUTPUTS,
+        training_data=(
+            TrainingData("simulated scenes of napari-sem-tools, seed 2026", "BSD-3-Clause"),
+        ),
+        scores=tuple(
+            Score(METRICS[metric], value, data_set, "all images, none seen in training", low, high)
+            for data_set, rows in scores.items()
+            for metric, (value, low, high) in rows.items()
+            if metric in METRICS
+        ),
+        description="Separates touching particles in SEM and TEM images; trained on simulated "
+        "scenes alone.",
+        code_version=__version__,
+    )
+
+
+def main() -> None:
+    """Write card and weights."""
+    from safetensors.torch import load_file, save
+
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("version")
+    parser.add_argument("scores", type=Path, nargs="?")
+    options = parser.parse_args()
+    weights = load_file(options.run / "weights.safetensors")
+    halved = {name: t.half() if t.ndim == 4 else t for name, t in weights.items()}
+    raw = save(halved)
+    scores = json.loads(options.scores.read_text()) if options.scores else {}
+    folder = PACKAGED / NAME / options.version
+    write_file(folder / "weights.safetensors", raw)
+    write_text(folder / "card.json", card_of(raw, options.version, scores).to_json())
+    print(f"{folder}: {len(raw)} bytes")
+
+
+if __name__ == "__main__":
+    main()
