@@ -17,11 +17,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from threshold_scores import SETS
-
 from napari_sem_tools.evaluation import ImageCounts, Scores, count_image
 from napari_sem_tools.reading import read
 from napari_sem_tools.segmentation import segment
+from threshold_scores import SETS
 
 SHOWN = ("mean_ap50", "mean_ap75", "mean_pq", "mean_aji", "pooled_count_err", "pooled_ecd_d50_err")
 CRUMB_PX = 30

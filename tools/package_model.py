@@ -12,12 +12,11 @@ import datetime
 import json
 from pathlib import Path
 
-from train_particles import WIDTHS
-
 from napari_sem_tools import __version__
 from napari_sem_tools.files import write_file, write_text
 from napari_sem_tools.models.card import InputSpec, ModelCard, OutputChannel, Score, TrainingData
 from napari_sem_tools.models.weights import describe
+from train_particles import WIDTHS
 
 PACKAGED = Path(__file__).resolve().parents[1] / "src" / "napari_sem_tools" / "weights"
 NAME = "particles"

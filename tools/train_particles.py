@@ -18,9 +18,9 @@ def main() -> None:
     """Run the steps that are not done yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where scenes and checkpoints are kept")
-    parser.add_argument("--scenes", type=int, default=2500)
+    parser.add_argument("--scenes", type=int, default=1500)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--run", default="run", help="name of the training's folder")
     options = parser.parse_args()
     render_scenes(
