@@ -331,6 +331,20 @@ def test_of_too_large_tiles_smaller_ones_are_taken(two_models, gpu, image):
     assert np.abs(maps - untiled).max() < 1e-4  # the net sees 23 px, the halo is 32
 
 
+def test_progress_does_not_go_back_when_memory_runs_out_in_the_middle(gpu, image):
+    model, make = gpu
+    seen = make(lambda device, shape: len(seen) > 3 and shape[-1] > 150)
+    notes = run(model, image)[1]
+    assert notes
+
+
+def test_an_even_image_gives_even_maps_up_to_its_border(two_models):
+    """The net sees its mirror there, not an edge to black."""
+    with runtime.lease(two_models, "one", device="cpu", precision="fp32") as model:
+        maps = model.predict(np.ones((77, 130), np.float32))
+    assert np.ptp(maps[:, ::4, ::4], axis=(1, 2)).max() < 1e-5  # one place in each fold
+
+
 def test_a_gpu_that_is_full_hands_over_to_the_cpu(gpu, image):
     model, make = gpu
     seen = make(lambda device, shape: device == "cuda")

@@ -219,24 +219,25 @@ def test_a_net_averaged_over_flips_has_no_preferred_direction():
 
 
 def test_the_next_tiles_are_read_while_these_are_computed():
-    threads = set()
-    reading = threading.Event()
+    threads, read = set(), threading.Semaphore(0)
 
     def prepare(window):
         threads.add(threading.current_thread().name)
-        reading.set()
+        read.release()
         return window
 
     def predict(batch):
-        if predict.calls < 3:
-            assert reading.wait(5)  # of the next batch: nothing else could set it
-        reading.clear()
-        predict.calls += 1
+        left = predict.left
+        predict.left -= 1
+        assert left == 0 or read.acquire(timeout=5)  # the tile after this one
         return batch
 
-    predict.calls = 0
-    one = Tiling(96, halo_px=HALO)
-    predict_tiled(predict, np.zeros((60, 330), np.float32), tiling=one, channels=1, prepare=prepare)
+    one, image = Tiling(96, halo_px=HALO), np.zeros((60, 330), np.float32)
+    predict.left = one.count(image.shape) - 1
+    read_first = threading.Thread(target=read.acquire)  # the first tile, read before all
+    read_first.start()
+    predict_tiled(predict, image, tiling=one, channels=1, prepare=prepare)
+    read_first.join()
     assert len(threads) == 1
     assert threads != {threading.current_thread().name}
     assert not [t for t in threading.enumerate() if t.name.startswith("tiles")]
