@@ -25,17 +25,17 @@ Index = NDArray[np.int64]
 _MAX_ROUNDS = 100
 
 # Log-odds that two pieces are of one particle: weight and the range the quantity is held in.
-# Fitted by logistic regression on pieces of simulated and openly licensed micrographs and of
-# half of a published training set (see docs/reference/threshold.md), then rounded.
+# Printed by tools/fit_merging.py, which learns from simulated scenes and the openly licensed sets
+# powder, powder-extra, uhcs-spheroidite, nffa-particles and msa-em-nanoparticles (train).
 _ODDS: dict[str, tuple[float, float, float]] = {
-    "pass": (2.0, 0.0, 9.0),  # distance on the common face / that of the lower peak
-    "ellipse": (-8.0, -1.0, 0.2),  # log of area of the pair / area of its ellipse of inertia
-    "gain": (10.0, -0.5, 0.3),  # the same, less the mean of the two pieces
-    "step": (-7.5, -0.3, 0.4),  # cues on the common face, less those inside the pieces
-    "valley": (-12.5, -0.2, 0.3),
-    "ridge": (-6.5, -0.2, 0.3),
+    "pass": (5.0, 0.1, 1.0),  # distance on the common face / that of the lower peak
+    "ellipse": (-9.0, -0.6, 0.0),  # log of area of the pair / area of its ellipse of inertia
+    "gain": (15.5, -0.4, 0.1),  # the same, less the mean of the two pieces
+    "step": (-11.5, -0.1, 0.5),  # cues on the common face, less those inside the pieces
+    "valley": (-11.0, 0.0, 0.6),
+    "ridge": (-1.0, -0.1, 0.3),
 }
-_ODDS_OFFSET = -0.35
+_ODDS_OFFSET = -1.8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,8 +82,8 @@ class Adjacency:
             peak=peak,
         )
 
-    def log_odds(self) -> Values:
-        """Log-odds that the two pieces of each pair are of one particle; float (m,)."""
+    def quantities(self) -> dict[str, Values]:
+        """Describe each pair by what tells one particle from two, by name; float (m,) each."""
         a, b = self.first, self.second
         area_a, area_b = self.sums[0, a], self.sums[0, b]
         whole = log_ellipse(self.sums[:, a] + self.sums[:, b])
@@ -91,7 +91,7 @@ class Adjacency:
         weight = area_a / (area_a + area_b)
         inside = (self.sums[6:, a] + self.sums[6:, b]) / (area_a + area_b)
         step, valley, ridge = self.on_face[1:] / self.face - inside
-        quantities = {
+        return {
             "pass": self.on_face[0] / self.face / np.minimum(self.peak[a], self.peak[b]),
             "ellipse": whole,
             "gain": whole - np.log(weight * np.exp(each[a]) + (1 - weight) * np.exp(each[b])),
@@ -99,7 +99,11 @@ class Adjacency:
             "valley": valley,
             "ridge": ridge,
         }
-        odds = np.full(a.size, _ODDS_OFFSET)
+
+    def log_odds(self) -> Values:
+        """Log-odds that the two pieces of each pair are of one particle; float (m,)."""
+        quantities = self.quantities()
+        odds = np.full(self.first.size, _ODDS_OFFSET)
         for name, (factor, low, high) in _ODDS.items():
             odds += factor * np.clip(quantities[name], low, high)
         return odds
