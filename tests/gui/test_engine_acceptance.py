@@ -164,10 +164,14 @@ def state(viewer: Any) -> tuple[Any, ...]:
 
 
 def resident_mib() -> float:
-    """Memory of this process that is in use."""
+    """Memory that this process holds, without what the allocator of Linux keeps for later."""
+    import ctypes
     import os
 
+    if sys.platform != "linux":
+        pytest.skip("memory is read from /proc")
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / MIB
 
@@ -188,15 +192,16 @@ def test_7_cancel_answers_at_any_moment_and_leaves_nothing(
     model.add_image(image.pixels, **image_arguments(image))
     widget = open_widget(SegmentWidget, model)
     choose(widget, seer)
-    started = time.perf_counter()
-    widget.run_button.click()
-    wait(lambda: not widget.work.running)
-    whole = time.perf_counter() - started
-    model.layers.pop()
+    for _ in range(2):  # the first one loads the model
+        started = time.perf_counter()
+        widget.run_button.click()
+        wait(lambda: not widget.work.running)
+        whole = time.perf_counter() - started
+        model.layers.pop()
     before, memory = state(model), resident_mib()
     chance, answers = random.Random(1), []
     for _ in range(20):
-        moment = time.perf_counter() + 0.9 * whole * chance.random()
+        moment = time.perf_counter() + 0.8 * whole * chance.random()
         widget.run_button.click()
         wait(lambda moment=moment: time.perf_counter() > moment or not widget.work.running)
         if not widget.work.running:
