@@ -32,10 +32,7 @@ def run_one(model: str, image: Path, mask: Path, rows: int | None) -> tuple[Imag
 
     truth = imread(mask)
     found = segment(read(image), model).labels[: truth.shape[0]]
-    return tuple(
-        count_image(truth, found, rows=rows, min_area=least, name=image.stem)
-        for least in (1, CRUMB_PX)
-    )
+    return tuple(count_image(truth, found, rows=rows, min_area=least) for least in (1, CRUMB_PX))
 
 
 def show(title: str, counts: list[ImageCounts]) -> dict[str, list[float]]:

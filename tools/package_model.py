@@ -1,4 +1,4 @@
-"""Put trained weights into the package: ``python tools/package_model.py RUN VERSION [SCORES]``.
+"""Put trained weights into the package: ``python tools/package_model.py RUN VERSION [SCORES ...]``.
 
 RUN is a folder of `tools/train_particles.py`; SCORES the JSON of `benchmarks/network_scores.py`,
 without which the card has none.  Convolutions are kept in half precision, statistics of the
@@ -19,7 +19,7 @@ from napari_sem_tools.models.weights import describe
 from train_particles import WIDTHS
 
 PACKAGED = Path(__file__).resolve().parents[1] / "src" / "napari_sem_tools" / "weights"
-NAME = "particles"
+NAME = "particles-preview"  # `particles` itself, the default method, is to beat the threshold
 OUTPUTS = (
     OutputChannel("foreground", "the pixel belongs to a particle", "sigmoid"),
     OutputChannel("border", "the pixel lies on an outline, on either side of it", "sigmoid"),
@@ -57,8 +57,8 @@ def card_of(raw: bytes, version: str, scores: dict[str, dict[str, list[float]]])
             for metric, (value, low, high) in rows.items()
             if metric in METRICS
         ),
-        description="Separates touching particles in SEM and TEM images; trained on simulated "
-        "scenes alone.",
+        description="A first network, trained on simulated scenes alone. Ahead of the threshold "
+        "on agglomerates of touching particles, behind it on mixed pictures of any kind.",
         code_version=__version__,
     )
 
@@ -70,12 +70,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("version")
-    parser.add_argument("scores", type=Path, nargs="?")
+    parser.add_argument("scores", type=Path, nargs="*")
     options = parser.parse_args()
     weights = load_file(options.run / "weights.safetensors")
     halved = {name: t.half() if t.ndim == 4 else t for name, t in weights.items()}
     raw = save(halved)
-    scores = json.loads(options.scores.read_text()) if options.scores else {}
+    scores: dict[str, dict[str, list[float]]] = {}
+    for path in options.scores:
+        scores |= json.loads(path.read_text())
     folder = PACKAGED / NAME / options.version
     write_file(folder / "weights.safetensors", raw)
     write_text(folder / "card.json", card_of(raw, options.version, scores).to_json())

@@ -241,3 +241,12 @@ def test_doctor_finds_that_the_main_job_works(capsys: pytest.CaptureFixture[str]
     assert set(found["extras"]) >= {"napari", "formats", "torch"}
     for text in found["extras"].values():
         assert "missing" not in text or 'pip install "napari-sem-tools[' in text
+
+
+def test_no_option_of_a_method_is_also_one_of_measuring() -> None:
+    from napari_sem_tools.measurement import MeasureSettings
+    from napari_sem_tools.segmentation import NetworkSettings, ThresholdSettings
+
+    measuring = {field.name for field in MeasureSettings.fields()}
+    for settings in (ThresholdSettings, NetworkSettings):
+        assert not measuring & {field.name for field in settings.fields()}

@@ -45,7 +45,7 @@ class NetworkSettings(Settings):
         0: touching particles stay together; 1: they are cut at the faintest border.
     min_size_px : float or None
         Smallest equivalent circle diameter; None: what the network can see.
-    min_confidence : float
+    least_confidence : float
         Less certain particles are dropped.
     fill_holes : bool
         Fill holes inside particles.
@@ -70,7 +70,7 @@ class NetworkSettings(Settings):
     min_size_px: Annotated[
         float | None, described("Smallest equivalent circle diameter in px", min=0, max=100_000)
     ] = None
-    min_confidence: Annotated[
+    least_confidence: Annotated[
         float, described("Less certain particles are dropped", min=0, max=1, step=0.05)
     ] = 0.5
     fill_holes: Annotated[bool, described("Fill holes inside particles")] = True
@@ -84,7 +84,7 @@ class NetworkSettings(Settings):
         return Decoding(
             foreground=1 - self.sensitivity,
             split_border=1 - self.split_strength,
-            min_confidence=self.min_confidence,
+            min_confidence=self.least_confidence,
         )
 
 
