@@ -21,15 +21,14 @@ from napari_sem_tools.simulation import make_sample, write_sample
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 WIDTH_PX = 1200
-COLOURS = 128  # enough for flat colours on grey; a third of the size
 
 
 def save(picture: Image.Image, name: str) -> None:
-    """Write a picture for the web: small, with few colours."""
+    """Write a picture for the web: no wider than a page."""
     height = round(picture.height * WIDTH_PX / picture.width)
     small = picture.convert("RGB").resize((WIDTH_PX, height), Image.Resampling.LANCZOS)
     content = io.BytesIO()
-    small.quantize(COLOURS, dither=Image.Dither.NONE).save(content, "png", optimize=True)
+    small.save(content, "png", optimize=True)
     path = write_file(IMAGES / name, content.getvalue())
     print(path.name, f"{len(content.getvalue()) / 1024:.0f} kB")
 
