@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_sem_tools.models import locations
 from napari_sem_tools.models.card import ModelCard, OutputChannel, WeightsFile
 from napari_sem_tools.models.locations import Place
 from napari_sem_tools.models.store import Store
@@ -64,6 +65,7 @@ def card(weights: bytes) -> ModelCard:
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test sees or touches the models and settings of whoever runs it."""
     home = tmp_path / "home"
+    monkeypatch.setattr(locations, "PACKAGED", tmp_path / "packaged")
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(home / name.lower()))
     for name in ("NAPARI_SEM_TOOLS_MODELS", "NAPARI_SEM_TOOLS_OFFLINE"):

@@ -211,6 +211,7 @@ def test_a_torch_in_the_present_folder_is_not_imported(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.torch
 def test_reading_can_be_cancelled(tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     path.write_bytes(b"\x80\x02}.")
@@ -218,6 +219,7 @@ def test_reading_can_be_cancelled(tmp_path: Path) -> None:
         converted(path, cancel=lambda: True)
 
 
+@pytest.mark.torch
 def test_reading_ends_after_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pickles, "_TIME_LIMIT_S", 0)
     path = tmp_path / "w.pth"

@@ -65,13 +65,16 @@ def test_the_registry_is_the_package_whichever_is_imported_first() -> None:
         "first = sem.models",
     ):
         check = "; assert first is m is sem.models; from napari_sem_tools.models.card import *"
-        subprocess.run([sys.executable, "-c", lines + check + "; assert not len(m)"], check=True)
+        subprocess.run(
+            [sys.executable, "-c", lines + check + "; assert len(m) == len(list(m))"], check=True
+        )
 
 
 def test_listing_models_imports_nothing_heavy(tmp_path: Path, kept: ModelCard) -> None:
     code = (
-        "import sys, json, napari_sem_tools as sem; assert list(sem.models) == ['particles'];"
-        "assert sem.models.verify()[0].good; sem.models.in_memory(); sem.models.unload();"
+        "import sys, json, napari_sem_tools as sem; assert 'particles' in list(sem.models);"
+        "assert all(v.good for v in sem.models.verify());"
+        "sem.models.in_memory(); sem.models.unload();"
         "print(json.dumps(sorted(sys.modules)))"
     )
     out = subprocess.run(

@@ -24,6 +24,9 @@ __all__ = [
     "user_folder",
 ]
 
+PACKAGED = Path(__file__).resolve().parents[1] / "weights"
+"""Where the models that come with the package lie."""
+
 _APP = "napari-sem-tools"
 _PREFIX = "NAPARI_SEM_TOOLS_"
 _TRUE = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
@@ -167,7 +170,7 @@ def places(settings: ModelSettings | None = None) -> tuple[Place, ...]:
     chosen = settings or model_settings()
     shared = [part.strip() for part in chosen.models.split(os.pathsep)]
     return (
-        Place(Path(__file__).resolve().parents[1] / "weights", "packaged"),
+        Place(PACKAGED, "packaged"),
         Place(user_folder(), "user"),
         *(Place(Path(part).expanduser(), "shared") for part in shared if part),
     )
