@@ -13,6 +13,9 @@ from hypothesis import settings
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+# Where there is no window library, the modules that open windows cannot even be imported.
+collect_ignore = [] if importlib.util.find_spec("napari") else ["gui"]
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
