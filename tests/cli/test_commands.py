@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 
 from napari_sem_tools.cli.main import COMMANDS, main
+from napari_sem_tools.errors import SemWarning
 from napari_sem_tools.micrograph import Calibration
 from napari_sem_tools.tiff import write_tiff
 
@@ -250,3 +252,21 @@ def test_no_option_of_a_method_is_also_one_of_measuring() -> None:
     measuring = {field.name for field in MeasureSettings.fields()}
     for settings in (ThresholdSettings, NetworkSettings):
         assert not measuring & {field.name for field in settings.fields()}
+
+
+@pytest.mark.parametrize("command", ["info", "segment", "analyze"])
+def test_an_input_that_is_not_there_does_not_keep_the_others_from_being_done(
+    command: str, image_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    more = [] if command == "info" else ["-o", str(out), "--method", "threshold"]
+    inputs = [str(tmp_path / "not_there.tif"), str(image_file)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SemWarning)
+        assert main([command, *inputs, *more]) == 1
+    text, errors = said(capsys)
+    assert "not_there.tif" in errors
+    if command == "info":
+        assert "discs.tif" in text
+    else:
+        assert (out / "labels" / "discs.tif").exists()

@@ -211,12 +211,20 @@ def _sources(inputs: Any) -> list[Source]:
 
     given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     named: list[tuple[str, Path | None, Micrograph | None]] = []
+    missing: list[UnreadableFile] = []
     for thing in given:
-        if isinstance(thing, str | os.PathLike):
-            named += [(path.stem, path, None) for path in list_files([thing])]
-        else:
+        if not isinstance(thing, str | os.PathLike):
             image = as_micrograph(thing)
             named.append((image.name, image.source, image))
+            continue
+        try:
+            paths: Sequence[Path] = list_files([thing])
+        except UnreadableFile as error:  # fails when its turn comes; the others are done
+            missing.append(error)
+            paths = [Path(thing)]
+        named += [(path.stem, path, None) for path in paths]
+    if missing and len(missing) == len(given):
+        raise missing[0]
     if not named:
         raise UnreadableFile(
             "There is no image to analyse.", hint="Give files, folders, globs or a CSV of paths."

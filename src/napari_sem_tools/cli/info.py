@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,22 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Describe each picture of each file; 1 when some cannot be read."""
-    from napari_sem_tools.reading import list_files, read_all
+    from napari_sem_tools.reading import read_all
 
     failed = False
     described: list[dict[str, Any]] = []
-    for path in list_files(args.inputs):
+
+    def fail(name: str, error: SemError) -> None:
+        nonlocal failed
+        failed = True
+        console.fail(error)
+        described.append({"file": name, "error": error.message, "hint": error.hint})
+
+    for path in _files(args.inputs, fail):
         try:
             pictures = read_all(path)
         except SemError as error:
-            console.fail(error)
-            described.append({"file": str(path), "error": error.message, "hint": error.hint})
-            failed = True
+            fail(str(path), error)
             continue
         for image in pictures:
             about = _describe(path, image, raw=args.raw)
@@ -44,6 +49,23 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.json:
         console.result_json(described)
     return 1 if failed else 0
+
+
+def _files(inputs: Sequence[str], fail: Callable[[str, SemError], None]) -> Iterator[Path]:
+    """List the files of the inputs, each once; an input that is not there is named."""
+    from napari_sem_tools.reading import list_files
+
+    seen: set[Path] = set()
+    for given in inputs:
+        try:
+            paths = list_files(given)
+        except SemError as error:
+            fail(given, error)
+            continue
+        for path in paths:
+            if path not in seen:
+                seen.add(path)
+                yield path
 
 
 def _describe(path: Path, image: Micrograph, *, raw: bool) -> dict[str, Any]:
