@@ -29,6 +29,7 @@ class Console:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self._stop = threading.Event()
+        self._stop_said = False
         self._bar: Any = None
         self._said = ("", -1.0)
         self._before: Any = None
@@ -58,7 +59,11 @@ class Console:
 
     def cancel(self) -> bool:
         """Return True once the user pressed Ctrl-C; given to the functions."""
-        return self._stop.is_set()
+        stop = self._stop.is_set()
+        if stop and not self._stop_said:
+            self._stop_said = True
+            self.note("stopping ... (Ctrl-C again: at once)")
+        return stop
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Show how far the work is: a bar in a terminal, else a line now and then."""
@@ -118,8 +123,7 @@ class Console:
         """Ask the work to stop; at the second Ctrl-C do not wait for it."""
         if self._stop.is_set():
             raise KeyboardInterrupt
-        self._stop.set()
-        self.note("stopping ... (Ctrl-C again: at once)")
+        self._stop.set()  # said in `cancel`: a signal may come in the middle of another line
 
     def _warn(
         self,
