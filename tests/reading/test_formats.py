@@ -91,7 +91,9 @@ def test_pages_of_one_kind_are_a_stack_and_others_images_of_their_own(tmp_path: 
     images = sem.read_all(tmp_path / "a.tif")
     assert [image.pixels.shape for image in images] == [(3, 20, 30), (10, 30)]
     assert sem.read(tmp_path / "a.tif", page=3).shape == (10, 30)
+    assert any("page= opens them" in note for note in sem.read(tmp_path / "a.tif").notes)
     second = sem.read(tmp_path / "a.tif", page=1)
+    assert not any("page=" in note for note in second.notes)
     np.testing.assert_array_equal(second.pixels, specimen(20, 30) + np.uint8(1))
     for page in (4, 99, -1):
         with pytest.raises(InvalidSettings):

@@ -99,8 +99,16 @@ def _by_worth(pictures: Sequence[Picture]) -> list[Picture]:
 
 
 def _first(source: Source, pictures: Sequence[Picture]) -> Micrograph:
-    """Read the first picture that counts."""
-    return make_micrograph(source, _by_worth(pictures)[0])
+    """Read the first picture that counts, and say that there are others."""
+    image = make_micrograph(source, _by_worth(pictures)[0])
+    others = len(pictures) - 1
+    if not others:
+        return image
+    note = (
+        f"Further pictures in the file, of another kind, size or scale than this one: {others}; "
+        "page= opens them."
+    )
+    return image.replace(notes=(*image.notes, note))
 
 
 def _one(source: Source, pictures: Sequence[Picture], page: int) -> Micrograph:
