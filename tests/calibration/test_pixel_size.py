@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sem_tools.calibration import INSTRUMENT_UNCERTAINTY, calibrate, parse_length
+from napari_sem_tools.calibration import (
+    INSTRUMENT_UNCERTAINTY,
+    calibrate,
+    find_data_bar,
+    find_scale_bar,
+    parse_length,
+)
 from napari_sem_tools.calibration.pixel_size import rounding_uncertainty
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.micrograph import Calibration, Micrograph
+from napari_sem_tools.tiff import write_tiff
 
 IMAGE = Micrograph(np.zeros((60, 200), np.uint8))
 TAGGED = IMAGE.replace(
@@ -149,3 +158,18 @@ def test_bar_and_pixel_size_agree(nm_per_px, length_px):
     bar = calibrate(IMAGE, bar=(length_px, nm_per_px * length_px)).calibration
     assert bar.pixel_size[0] == pytest.approx(nm_per_px)
     assert bar.relative_uncertainty >= INSTRUMENT_UNCERTAINTY
+
+
+def test_whatever_shows_an_image_can_be_calibrated_and_searched(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(60, 120, (400, 400), np.uint8)
+    pixels[370:374, 200:280] = 255
+    file = write_tiff(tmp_path / "bar.tif", pixels)
+    layer = SimpleNamespace(data=pixels, scale=(1.0, 1.0), metadata={})
+    for image in (file, str(file), layer, pixels, Micrograph(pixels)):
+        assert calibrate(image, width=800).calibration.pixel_size == (2.0, 2.0)
+        bar = find_scale_bar(image)
+        assert bar is not None
+        assert bar.length_px == pytest.approx(79.5)
+        assert find_data_bar(image) == find_data_bar(pixels)
+    with_alpha = np.dstack([pixels] * 4)
+    assert calibrate(with_alpha, width=800).calibration.pixel_size == (2.0, 2.0)

@@ -366,3 +366,13 @@ def test_the_default_rule_keeps_whole_particles_and_doubts_pieces(shared_data: P
             values.extend(~table["doubtful"].to_numpy()[kind == number])
     assert np.mean(kept[1]) > 0.9
     assert np.mean(kept[3]) < 0.3
+
+
+def test_colour_and_typed_pixel_size_of_a_bare_array_are_understood() -> None:
+    labels = np.zeros((40, 50), int)
+    labels[10:20, 10:20] = 1
+    grey = (100 * (labels > 0)).astype(np.uint8)
+    colour = np.stack([grey, grey, 0 * grey], axis=-1)
+    assert measure(labels, colour).loc[1, "area_px"] == 100
+    assert measure(labels, grey, pixel_size=2.0).loc[1, "area_nm2"] == 400
+    assert measure(labels, grey, pixel_size=(3.0, 2.0)).loc[1, "area_nm2"] == 600

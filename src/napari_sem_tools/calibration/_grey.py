@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+import os
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.micrograph import Micrograph
 
-__all__ = ["as_plane", "as_uint8"]
+__all__ = ["as_plane", "as_record", "as_uint8"]
+
+_OPENER: Final = "napari_sem_tools.reading.inputs"  # knows files and layers; stands above
+
+
+def as_record(image: Any) -> Micrograph:
+    """Take a path, a napari layer or an array as a record; a record returns itself."""
+    if isinstance(image, Micrograph):
+        return image
+    record: Micrograph = importlib.import_module(_OPENER).as_micrograph(image)
+    return record
 
 
 def as_plane(pixels: Any) -> NDArray[Any]:
     """Return one plane (Y, X) in its own type; a stack is refused, colour is averaged."""
+    if isinstance(pixels, str | os.PathLike) or hasattr(pixels, "metadata"):
+        pixels = as_record(pixels).grey
     image = np.asarray(pixels)
     if image.ndim == 3 and image.shape[-1] in (3, 4) and image.shape[0] > 4:
         return _grey_of_colour(image)

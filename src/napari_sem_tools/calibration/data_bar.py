@@ -53,7 +53,7 @@ def find_data_bar(pixels: Any) -> tuple[int, int] | None:
 
     Parameters
     ----------
-    pixels : array (Y, X) or (Y, X, 3)
+    pixels : array (Y, X) or (Y, X, 3), path, Micrograph or layer
         Any numeric type.  A stack is refused: pass one page.
 
     Returns

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sem_tools.calibration._grey import as_record
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.micrograph import Calibration, Micrograph
 
@@ -139,7 +140,7 @@ def rounding_uncertainty(value: float | str) -> float:
 
 
 def calibrate(
-    image: Micrograph | NDArray[np.generic],
+    image: Micrograph | NDArray[np.generic] | Any,
     *,
     pixel_size: float | str | Sequence[float] | None = None,
     width: float | str | None = None,
@@ -151,7 +152,7 @@ def calibrate(
 
     Parameters
     ----------
-    image : Micrograph or array (Y, X), (N, Y, X), (Y, X, 3)
+    image : path, Micrograph, layer or array (Y, X), (N, Y, X), (Y, X, 3)
     pixel_size : float, str or (float, float), optional
         Pixel size in nm, or height and width (y, x) of a pixel; text may carry a unit.
     width : float or str, optional
@@ -192,7 +193,7 @@ def calibrate(
             + (f", not {' and '.join(named)}." if named else "."),
             hint="For example width=5000 for an image that shows 5 µm.",
         )
-    micrograph = image if isinstance(image, Micrograph) else _as_record(image)
+    micrograph = as_record(image)
     if pixel_size is not None:
         calibration = _from_pixel_size(pixel_size)
     elif width is not None:
@@ -202,13 +203,6 @@ def calibrate(
     _refuse_impossible(calibration)
     notes = (*micrograph.notes, *_contradictions(micrograph.calibration, calibration))
     return micrograph.replace(calibration=calibration, notes=notes)
-
-
-def _as_record(pixels: NDArray[np.generic]) -> Micrograph:
-    """Wrap a bare array; three channels at the end of the axes are a colour image."""
-    pixels = np.asarray(pixels)
-    colour = pixels.ndim == 3 and pixels.shape[-1] == 3 and min(pixels.shape[:2]) > 3
-    return Micrograph(pixels, axes="YXC" if colour else "")
 
 
 def _from_pixel_size(pixel_size: Any) -> Calibration:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.calibration import _bar_forms as forms
-from napari_sem_tools.calibration._grey import as_plane, as_uint8
+from napari_sem_tools.calibration._grey import as_plane, as_record, as_uint8
 from napari_sem_tools.calibration._parts import Parts, find_parts
 from napari_sem_tools.calibration.burnt_in import find_boxes
 from napari_sem_tools.calibration.data_bar import find_data_bar
@@ -79,7 +80,7 @@ def find_scale_bar(image: Any, *, data_bar: tuple[int, int] | None = None) -> Sc
 
     Parameters
     ----------
-    image : Micrograph or array (Y, X) or (Y, X, 3)
+    image : path, Micrograph, layer or array (Y, X) or (Y, X, 3)
         A calibrated record helps to choose between candidates.  A stack is refused.
     data_bar : (int, int), optional
         Rows of the label strip, half open; taken from the record, or found, when not given.
@@ -102,6 +103,8 @@ def find_scale_bar(image: Any, *, data_bar: tuple[int, int] | None = None) -> Sc
     >>> find_scale_bar(image).length_px
     79.5
     """
+    if isinstance(image, str | os.PathLike) or hasattr(image, "metadata"):
+        image = as_record(image)
     if isinstance(image, Micrograph):
         plane = as_plane(image.grey)
         data_bar = data_bar if data_bar is not None else image.data_bar

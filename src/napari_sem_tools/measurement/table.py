@@ -33,6 +33,7 @@ def measure(
     image: Micrograph | NDArray[np.generic] | Any,
     *,
     settings: MeasureSettings | None = None,
+    pixel_size: float | tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     """Measure every particle of an image: one row a particle, in nm and px.
 
@@ -45,6 +46,8 @@ def measure(
     image : Micrograph, path, layer or array
         On the same grid.  Without a pixel size columns in nm are absent.
     settings : MeasureSettings, optional
+    pixel_size : float or (float, float), optional
+        Typed size of a pixel in nm, (y, x) if it is not square.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def measure(
     400.0
     """
     settings = settings or MeasureSettings()
-    image = _as_image(image)
+    image = _as_image(image, pixel_size)
     array = _as_labels(labels)
     if array.ndim == 3:
         return _measure_stack(array, image, settings)
@@ -134,16 +137,14 @@ def pool(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pooled
 
 
-def _as_image(image: Any) -> Micrograph:
-    """Take an image in any form."""
-    if isinstance(image, Micrograph):
-        return image
-    if isinstance(image, np.ndarray):
-        return Micrograph(image)
+def _as_image(image: Any, pixel_size: float | tuple[float, float] | None) -> Micrograph:
+    """Take an image in any form; odd values of a bare plane say nothing of its sizes."""
+    from napari_sem_tools.calibration import calibrate
     from napari_sem_tools.reading.inputs import as_micrograph
 
-    found: Micrograph = as_micrograph(image)
-    return found
+    plane = isinstance(image, np.ndarray) and image.ndim == 2
+    record: Micrograph = Micrograph(image) if plane else as_micrograph(image)
+    return record if pixel_size is None else calibrate(record, pixel_size=pixel_size)
 
 
 def _as_labels(labels: Any) -> NDArray[np.integer]:
