@@ -16,7 +16,7 @@ import napari_sem_tools as sem
 from napari_sem_tools.calibration.resized import compare_sizes
 from napari_sem_tools.errors import InvalidSettings, MissingExtra, UnknownFormat, UnreadableFile
 from napari_sem_tools.micrograph import Micrograph
-from napari_sem_tools.reading import as_micrograph, list_files, read_regions, region_mask
+from napari_sem_tools.reading import as_micrograph, list_files, read_regions, region_mask, regions
 from napari_sem_tools.reading.formats import FORMATS, can_read
 
 from . import makers
@@ -379,3 +379,28 @@ def test_real_files_saved_again_by_another_program(
             assert calibration.offered == pytest.approx((nm, nm), rel=1e-3), case
         else:
             assert calibration.pixel_size == pytest.approx((size, size), rel=1e-3), case
+
+
+@pytest.mark.parametrize("kind", ["Polygon", "MultiPolygon"])
+def test_holes_of_a_geojson_stay_holes(kind: str, tmp_path: Path) -> None:
+    rings = [_square(0.5, 50.5), _square(10.5, 20.5), _square(30.5, 41.5)]
+    corners = rings if kind == "Polygon" else [rings, [_square(60.5, 70.5)]]
+    (tmp_path / "a.json").write_text(json.dumps({"type": kind, "coordinates": corners}))
+    expected = np.zeros((80, 90), bool)
+    expected[1:51, 1:51] = True
+    expected[11:21, 11:21] = expected[31:42, 31:42] = False
+    expected[61:71, 61:71] = kind == "MultiPolygon"
+    np.testing.assert_array_equal(region_mask(tmp_path / "a.json", (80, 90)), expected)
+
+
+def test_a_path_inside_another_is_a_hole_and_one_inside_that_is_filled() -> None:
+    squares = [(0.5, 50.5), (10.5, 40.5), (20.5, 30.5), (60.5, 70.5)]
+    polygons = regions._nested([np.array(_square(*ends)) for ends in squares])
+    expected = np.zeros((80, 90), bool)
+    for first, stop in squares:
+        expected[int(first) + 1 : int(stop) + 1, int(first) + 1 : int(stop) + 1] ^= True
+    np.testing.assert_array_equal(region_mask(polygons, (80, 90)), expected)
+
+
+def _square(first: float, stop: float) -> list[list[float]]:
+    return [[first, first], [stop, first], [stop, stop], [first, stop], [first, first]]

@@ -140,16 +140,16 @@ def _roi_polygons(roi: Any, kinds: Any) -> list[Polygon]:
         box = np.array([[top, left], [top, right], [bottom, right], [bottom, left]], float)
         return [_ellipse(box) - _IMAGEJ_CORNER]
     paths = roi.coordinates(multi=True)
-    return [np.asarray(path, float)[:, ::-1] - _IMAGEJ_CORNER for path in paths]
+    return _nested([np.asarray(path, float)[:, ::-1] - _IMAGEJ_CORNER for path in paths])
 
 
 def _geojson(content: bytes) -> list[Polygon]:
-    """Read the polygons of a GeoJSON; holes are not kept apart."""
+    """Read the polygons of a GeoJSON; their holes stay holes."""
     return list(_geometries(json.loads(decode(content))))
 
 
 def _geometries(item: Any, depth: int = 0) -> list[Polygon]:
-    """Collect the outer rings below a GeoJSON object."""
+    """Collect the polygons below a GeoJSON object."""
     if depth > 20:
         raise ValueError("nested too deeply")
     if isinstance(item, list):
@@ -158,9 +158,9 @@ def _geometries(item: Any, depth: int = 0) -> list[Polygon]:
         return []
     kind, corners = item.get("type"), item.get("coordinates")
     if kind == "Polygon" and corners:
-        return [_ring(corners[0])]
+        return [_with_holes([_ring(ring) for ring in corners])]
     if kind == "MultiPolygon" and corners:
-        return [_ring(part[0]) for part in corners if part]
+        return [_with_holes([_ring(ring) for ring in part]) for part in corners if part]
     children = [item.get(key) for key in ("features", "geometry", "geometries")]
     return [p for child in children if child for p in _geometries(child, depth + 1)]
 
@@ -168,6 +168,45 @@ def _geometries(item: Any, depth: int = 0) -> list[Polygon]:
 def _ring(corners: Sequence[Any]) -> Polygon:
     """Turn x, y into (y, x)."""
     return np.asarray([[c[1], c[0]] for c in corners], float)
+
+
+def _with_holes(rings: list[Polygon]) -> Polygon:
+    """Join an outline and its holes to one polygon, by bridges of no width.
+
+    Filled by the rule of even and odd crossings, which passes over the bridges.
+    """
+    from scipy.spatial import cKDTree
+
+    joined, *holes = rings
+    for hole in holes:
+        if len(hole) < 3:
+            continue
+        distance, nearest = cKDTree(joined).query(hole)
+        there = int(np.argmin(distance))
+        here = int(np.asarray(nearest)[there])
+        turned = np.roll(hole, -there, axis=0)
+        joined = np.vstack([joined[: here + 1], turned, turned[:1], joined[here:]])
+    return joined
+
+
+def _nested(paths: list[Polygon]) -> list[Polygon]:
+    """Tell outlines from holes: a path inside an odd number of others is a hole of one of them."""
+    if len(paths) < 2:
+        return paths
+    from skimage.measure import points_in_poly
+
+    inside = [
+        [len(q) >= 3 and q is not p and bool(points_in_poly(p[:1], q)[0]) for q in paths]
+        for p in paths
+    ]
+    depth = [sum(row) for row in inside]
+    return [
+        _with_holes(
+            [p, *(q for j, q in enumerate(paths) if depth[j] == depth[i] + 1 and inside[j][i])]
+        )
+        for i, p in enumerate(paths)
+        if depth[i] % 2 == 0
+    ]
 
 
 def region_mask(regions: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
