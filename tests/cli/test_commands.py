@@ -270,3 +270,22 @@ def test_an_input_that_is_not_there_does_not_keep_the_others_from_being_done(
         assert "discs.tif" in text
     else:
         assert (out / "labels" / "discs.tif").exists()
+
+
+@pytest.mark.parametrize("rows", ["0:60", "60"])
+def test_evaluate_scores_the_rows_that_are_asked_for(
+    rows: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = np.zeros((120, 60), np.uint8)
+    truth[10:30, 10:30] = 1
+    found = truth.copy()
+    found[80:100, 10:30] = 2  # a false one, below the rows that count
+    files = [
+        str(write_tiff(tmp_path / f"{name}.tif", image))
+        for name, image in (("truth", truth), ("found", found))
+    ]
+    assert main(["evaluate", *files, "--json", "--rows", rows]) == 0
+    assert json.loads(said(capsys)[0])["ap50"] == 1
+    assert main(["evaluate", *files]) == 0
+    assert dict(line.split() for line in said(capsys)[0].splitlines())["ap50"] == "0.5"
+    assert main(["evaluate", *files, "--rows", "60:0"]) == 2

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from napari_sem_tools.cli import options
 from napari_sem_tools.cli.console import Console
@@ -23,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
         "--pixel-size", type=options.number, metavar="NM", help="to give sizes in nm"
     )
     parser.add_argument(
-        "--rows", type=_rows, metavar="A:B", help="only rows A to B - 1, e.g. 0:712"
+        "--rows",
+        type=_rows,
+        metavar="A:B",
+        help="only rows A to B - 1, e.g. 0:712, or the first, e.g. 712",
     )
     parser.add_argument(
         "--min-area", type=int, default=1, metavar="PX", help="leave smaller particles out"
@@ -34,28 +35,29 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Score one pair of label images."""
     from napari_sem_tools.evaluation import evaluate
 
-    scores: Any = evaluate(
+    scores = evaluate(
         read_labels(args.truth),
         read_labels(args.predicted),
         pixel_size=args.pixel_size,
         rows=args.rows,
         min_area=args.min_area,
     )
-    values = scores.to_dict() if hasattr(scores, "to_dict") else dataclasses.asdict(scores)
+    values = scores.mean
     if args.json:
         console.result_json(values)
         return 0
     width = max(map(len, values))
     for name, value in values.items():
-        if isinstance(value, int | float):
-            console.result(f"{name:{width}}  {value:.4g}")
+        console.result(f"{name:{width}}  {value:.4g}")
     return 0
 
 
 def _rows(text: str) -> tuple[int, int]:
-    """Read ``A:B``."""
+    """Read ``A:B``, or ``B`` for the first rows."""
     try:
-        first, stop = (int(part) for part in text.split(":"))
+        first, stop = (int(part) for part in (text if ":" in text else f"0:{text}").split(":"))
+        if not 0 <= first < stop:
+            raise ValueError(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not A:B") from None
     return first, stop

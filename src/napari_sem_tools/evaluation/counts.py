@@ -61,7 +61,11 @@ class _Overlaps:
 
 
 def count_image(
-    truth: Any, predicted: Any, *, rows: int | None = None, min_area: int = 1
+    truth: Any,
+    predicted: Any,
+    *,
+    rows: int | tuple[int, int] | None = None,
+    min_area: int = 1,
 ) -> ImageCounts:
     """Compare two label images.
 
@@ -69,8 +73,8 @@ def count_image(
     ----------
     truth, predicted : int array (Y, X), or Segmentation
         0 is background, every other value one particle.
-    rows : int, optional
-        Only the first rows count, e.g. those above the data bar.
+    rows : int or (int, int), optional
+        Only the first rows count, e.g. those above the data bar, or rows first to stop - 1.
     min_area : int
         Particles with fewer pixels are dropped from both.
 
@@ -90,7 +94,8 @@ def count_image(
     >>> int(counts.matched[0]), counts.foreground
     (2, (3, 3))
     """
-    true, found = (np.asarray(labels)[:rows] for labels in (truth, predicted))
+    part = slice(*rows) if isinstance(rows, tuple) else slice(rows)
+    true, found = (np.asarray(labels)[part] for labels in (truth, predicted))
     if true.shape != found.shape:
         raise InvalidSettings(
             f"The truth is {true.shape} px, the prediction {found.shape} px.",

@@ -133,7 +133,7 @@ def evaluate(
     predicted: Any,
     *,
     pixel_size: float | None = None,
-    rows: int | None = None,
+    rows: int | tuple[int, int] | None = None,
     min_area: int = 1,
 ) -> Scores:
     """Score found particles against the true ones.
@@ -144,8 +144,8 @@ def evaluate(
         0 is background, every other value one particle.
     pixel_size : float, optional
         nm; gives W1 in nm as well.
-    rows : int, optional
-        Only the first rows count, e.g. those above the data bar.
+    rows : int or (int, int), optional
+        Only the first rows count, e.g. those above the data bar, or rows first to stop - 1.
     min_area : int
         Particles with fewer pixels are dropped from both.
 
