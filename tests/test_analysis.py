@@ -437,3 +437,9 @@ def test_a_truncated_file_ends_in_a_sentence(keep: float, image_file: Path, tmp_
     size = int(keep if keep >= 1 or keep == 0 else keep * len(content))
     (tmp_path / "cut.tif").write_bytes(content[:size])
     whole_or_none(tmp_path / "cut.tif", tmp_path)
+
+
+def test_a_typed_width_may_carry_its_unit(image_file: Path, tmp_path: Path) -> None:
+    assert resolve(image_file, tmp_path / "out", width="5 µm").width == 5000
+    with pytest.raises(InvalidSettings):
+        resolve(image_file, tmp_path / "out", width="5 apples")

@@ -404,3 +404,18 @@ def test_a_path_inside_another_is_a_hole_and_one_inside_that_is_filled() -> None
 
 def _square(first: float, stop: float) -> list[list[float]]:
     return [[first, first], [stop, first], [stop, stop], [first, stop], [first, first]]
+
+
+def test_numbers_other_than_0_are_a_mask_and_two_columns_are_corners() -> None:
+    mask = np.zeros((20, 30), np.uint8)
+    mask[3:6, 4:9] = 7
+    np.testing.assert_array_equal(region_mask(mask, (20, 30)), mask > 0)
+    corners = np.array([[3, 4], [3, 8], [5, 8], [5, 4]])
+    np.testing.assert_array_equal(region_mask(corners, (20, 30)), mask > 0)
+
+
+def test_a_page_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    makers.zeiss(tmp_path, specimen())
+    for page in ("0", 0.5):
+        with pytest.raises(InvalidSettings, match="is no page"):
+            sem.read(tmp_path / "zeiss.tif", page=page)  # type: ignore[arg-type]

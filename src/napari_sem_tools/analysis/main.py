@@ -75,7 +75,7 @@ def analyze(  # noqa: PLR0913  the public contract: every wish is a keyword
     settings: Settings | dict[str, Any] | None = None,
     measure_settings: Settings | dict[str, Any] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
-    width: float | None = None,
+    width: float | str | None = None,
     roi: Any = None,
     roi_exclude: Any = None,
     overwrite: bool = False,
@@ -101,8 +101,8 @@ def analyze(  # noqa: PLR0913  the public contract: every wish is a keyword
     measure_settings : MeasureSettings or dict, optional
     pixel_size : float or (float, float), optional
         Typed pixel size, or its height and width, in nm.
-    width : float, optional
-        Typed width of the image in nm.
+    width : float or str, optional
+        Typed width of the image in nm, or with its unit: "5 µm".
     roi, roi_exclude : path, bool array (Y, X) or list of polygons in px, optional
         Region to measure in; region to leave out.
     overwrite : bool

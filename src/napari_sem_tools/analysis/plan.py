@@ -147,7 +147,7 @@ def resolve(  # noqa: PLR0913  the public contract: every wish is a keyword
     settings: Settings | dict[str, Any] | None = None,
     measure_settings: Settings | dict[str, Any] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
-    width: float | None = None,
+    width: float | str | None = None,
     roi: Any = None,
     roi_exclude: Any = None,
     limit: int | None = None,
@@ -290,6 +290,10 @@ def _lengths(value: Any, name: str) -> Any:
     """Check a typed length in nm."""
     if value is None:
         return None
+    if isinstance(value, str):
+        from napari_sem_tools.calibration import parse_length
+
+        value = parse_length(value, default_unit="nm")
     try:
         numbers = np.atleast_1d(np.asarray(value, float))
     except (TypeError, ValueError):

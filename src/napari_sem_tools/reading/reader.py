@@ -113,6 +113,8 @@ def _first(source: Source, pictures: Sequence[Picture]) -> Micrograph:
 
 def _one(source: Source, pictures: Sequence[Picture], page: int) -> Micrograph:
     """Read the picture that holds a page, and of a stack that page."""
+    if not hasattr(page, "__index__"):
+        raise InvalidSettings(f"page = {page!r} is no page.", hint="Give a number, 0 is the first.")
     for picture in pictures:
         if picture.page <= page < picture.page + picture.count:
             return make_micrograph(source, picture).plane(page - picture.page)

@@ -237,6 +237,8 @@ def region_mask(regions: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """
     if isinstance(regions, str | os.PathLike):
         regions = read_regions(regions)
+    if isinstance(regions, np.ndarray) and regions.dtype.kind in "iu" and regions.ndim == 2:
+        regions = regions != 0 if min(regions.shape) > 2 else [regions]  # else n corners
     if isinstance(regions, np.ndarray) and regions.dtype == bool:
         if regions.shape != tuple(shape):
             raise InvalidSettings(
