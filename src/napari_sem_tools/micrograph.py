@@ -292,9 +292,12 @@ class Micrograph:
                 hint=f"Choose 0 to {self.n_pages - 1}.",
             )
         index %= self.n_pages
+        raw = self.raw_metadata.get("pages")
+        own = isinstance(raw, list) and len(raw) == self.n_pages
         return dataclasses.replace(
             self,
             pixels=np.asarray(self.pixels[index]),
+            raw_metadata=dict(raw[index]) if own and raw else self.raw_metadata,
             metadata=self.pages[index] if index < len(self.pages) else self.metadata,
             page=self.page + index,
             axes="YX",

@@ -419,3 +419,15 @@ def test_a_page_that_is_no_number_is_refused(tmp_path: Path) -> None:
     for page in ("0", 0.5):
         with pytest.raises(InvalidSettings, match="is no page"):
             sem.read(tmp_path / "zeiss.tif", page=page)  # type: ignore[arg-type]
+
+
+def test_a_page_carries_its_own_raw_metadata(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for second in range(3):
+            tag = makers.ZEISS.replace("8:20:42", f"8:20:1{second}").encode("latin-1")
+            extra = [(34118, 1, len(tag), tag, True)]
+            writer.write(specimen(), photometric="minisblack", metadata=None, extratags=extra)
+    for page in range(3):
+        image = sem.read(tmp_path / "a.tif", page=page)
+        assert image.raw_metadata["CZ_SEM"]["AP_TIME"] == f"8:20:1{page}"
+        assert image.metadata.acquired == f"2018-09-25T08:20:1{page}"
