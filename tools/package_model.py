@@ -54,8 +54,9 @@ def card_of(raw: bytes, version: str, scores: dict[str, dict[str, list[float]]])
         scores=tuple(
             Score(METRICS[metric], value, data_set, "all images, none seen in training", low, high)
             for data_set, rows in scores.items()
-            for metric, (value, low, high) in rows.items()
+            for metric, figures in rows.items()
             if metric in METRICS
+            for value, low, high in [[round(figure, 3) for figure in figures]]
         ),
         description="A first network, trained on simulated scenes alone. Ahead of the threshold "
         "on agglomerates of touching particles, behind it on mixed pictures of any kind.",
