@@ -28,6 +28,7 @@ from napari_sem_tools.errors import (
     UnknownFormat,
     UnreadableFile,
 )
+from napari_sem_tools.simulation import write_sample
 from napari_sem_tools.tiff import write_tiff
 
 ALWAYS = {
@@ -443,3 +444,12 @@ def test_a_typed_width_may_carry_its_unit(image_file: Path, tmp_path: Path) -> N
     assert resolve(image_file, tmp_path / "out", width="5 µm").width == 5000
     with pytest.raises(InvalidSettings):
         resolve(image_file, tmp_path / "out", width="5 apples")
+
+
+def test_a_dead_path_in_a_list_does_not_keep_the_others_from_being_done(tmp_path: Path) -> None:
+    write_sample(tmp_path)
+    (tmp_path / "list.csv").write_text("path\nsample-particles.tif\ngone.tif\n")
+    with pytest.warns(SemWarning, match="1 of 2 images could not be analysed"):
+        result = sem.analyze(tmp_path / "list.csv", tmp_path / "out", method="threshold")
+    assert [image.name for image in result.failed] == ["gone"]
+    assert len(result.images) == 2

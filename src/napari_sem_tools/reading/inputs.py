@@ -187,10 +187,7 @@ def _from_csv(path: Path) -> list[Path]:
     body = rows if column is None else rows[1:]
     names = [row[column or 0].strip() for row in body if len(row) > (column or 0)]
     files = [path.parent / name for name in names if name]
-    missing = [file for file in files if not file.is_file()]
-    if missing or not files:
-        what = f"{path.name} names {missing[0]}, which does not exist." if missing else (
-            f"{path.name} names no file."
-        )  # fmt: skip
+    if not any(file.is_file() for file in files):  # a single one fails when its turn comes
+        what = f"{path.name} names no file" + (f" that exists: {files[0]}." if files else ".")
         raise UnreadableFile(what, hint="The paths stand in a column called path.")
     return files
