@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import napari_sem_tools as sem
 from napari_sem_tools.models import locations
 from napari_sem_tools.models.card import ModelCard, OutputChannel, WeightsFile
 from napari_sem_tools.models.locations import Place
@@ -62,8 +63,8 @@ def card(weights: bytes) -> ModelCard:
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test sees or touches the models and settings of whoever runs it."""
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """No test sees or touches the models and settings of whoever runs it, nor leaves its own."""
     home = tmp_path / "home"
     monkeypatch.setattr(locations, "PACKAGED", tmp_path / "packaged")
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
@@ -73,7 +74,8 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    return home
+    yield home
+    sem.models.configure()
 
 
 @pytest.fixture
