@@ -180,6 +180,13 @@ def _giants(
     return _relax(centres, radii, contact), radii
 
 
+def _nothing(
+    rng: np.random.Generator, size: int, diameter: float, spread: float, contact: float
+) -> tuple[Array, Array]:
+    """Leave the ground bare: its texture is to be told from particles."""
+    return np.zeros((0, 2)), np.zeros(0)
+
+
 ARRANGEMENTS: dict[str, Placer] = {
     "sparse": _sparse,
     "film": _film,
@@ -187,5 +194,6 @@ ARRANGEMENTS: dict[str, Placer] = {
     "chain": _chain,
     "agglomerate": _agglomerate,
     "giants": _giants,
+    "nothing": _nothing,
 }
 """Ways to place particles, by name."""

@@ -258,6 +258,27 @@ def _rod(
     return Lump(np.c_[along, np.full(count, thin)]), half + 1
 
 
+def _bent_rod(
+    rng: np.random.Generator, style: Style, turned: Array, radius: float
+) -> tuple[Body, float]:
+    """Make a rod along an arc, as bacteria, fibres and wires lie."""
+    ratio = style.slenderness * np.exp(0.15 * rng.normal())
+    thin, half = radius / ratio**0.4, radius * ratio**0.6
+    bend = rng.uniform(0.1, 1.3)  # half the angle of the arc
+    count = max(5, int(np.ceil(2 * half / thin / 0.3)))
+    angle = np.linspace(-bend, bend, count)
+    arc = half / bend * np.c_[np.sin(angle), np.cos(angle) - np.cos(bend / 2), 0 * angle]
+    places = arc @ turned.T if style.flatness <= 0 else arc @ _about_beam(rng.uniform(0, 2 * np.pi))
+    spheres = np.c_[places, np.full(count, thin)]
+    return Lump(spheres), _reach(spheres)
+
+
+def _about_beam(angle: float) -> Array:
+    """Turn about the beam."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
+
+
 def _plate(
     rng: np.random.Generator, style: Style, turned: Array, radius: float
 ) -> tuple[Body, float]:
@@ -421,7 +442,8 @@ FAMILIES: dict[str, _Family] = {
     "pebble": _Family(3.0, _pebble),
     "facet": _Family(3.0, _facet),
     "cube": _Family(1.6, _cube),
-    "rod": _Family(1.8, _rod),
+    "rod": _Family(1.5, _rod),
+    "bent rod": _Family(0.7, _bent_rod),
     "crystal": _Family(1.8, _crystal),
     "plate": _Family(1.2, _plate),
     "raspberry": _Family(1.0, _raspberry),

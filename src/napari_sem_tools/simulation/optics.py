@@ -78,7 +78,8 @@ def expose(signal: Field, rng: np.random.Generator, exposure: Exposure) -> NDArr
     """
     uniform, shape = rng.uniform, signal.shape
     y, x = np.meshgrid(*(np.linspace(-1, 1, n, dtype=np.float32) for n in shape), indexing="ij")
-    uneven = 1 + uniform(-0.15, 0.15) * x + uniform(-0.15, 0.15) * y
+    slope = 0.15 if rng.random() < 0.8 else 0.45
+    uneven = 1 + uniform(-slope, slope) * x + uniform(-slope, slope) * y
     seen = soft_blur(signal * (uneven + uniform(-0.15, 0.1) * (x**2 + y**2)), exposure.blur_px)
     seen = np.clip(_stretched(seen, 0.2, 99.8), -0.05, 1.25)
     if rng.random() < 0.12:

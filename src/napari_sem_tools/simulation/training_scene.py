@@ -19,7 +19,8 @@ __all__ = ["Recipe", "TrainingScene", "draw_recipe", "training_scene"]
 Array = NDArray[np.float64]
 
 _ARRANGEMENT_WEIGHTS = {
-    "sparse": 0.2, "grid": 0.09, "film": 0.2, "chain": 0.12, "agglomerate": 0.35, "giants": 0.04,
+    "sparse": 0.2, "grid": 0.09, "film": 0.2, "chain": 0.12, "agglomerate": 0.35, "giants": 0.08,
+    "nothing": 0.03,
 }  # fmt: skip
 _SIGNAL_WEIGHTS = {
     "secondary electrons": 0.62, "backscattered electrons": 0.08, "bright field": 0.24,
@@ -27,7 +28,7 @@ _SIGNAL_WEIGHTS = {
 }  # fmt: skip
 _LEAST_CONTRAST = 10.0  # grey levels between the rim of particles and the ground beside it
 _TRIES = 6
-_LEAST_VISIBLE = 0.06  # a smaller visible share is a sliver that nobody would outline
+_LEAST_VISIBLE = 0.04  # a smaller visible share is a sliver that nobody would outline
 _LEAST_AREA_PX = 12
 
 
@@ -97,7 +98,7 @@ def training_scene(
     seed: int | tuple[int, ...],
     *,
     size_px: int = 512,
-    diameters_px: tuple[float, float] = (10.0, 110.0),
+    diameters_px: tuple[float, float] = (9.0, 130.0),
 ) -> TrainingScene:
     """Draw a scene, its contrast and its recording, and simulate it.
 
@@ -124,7 +125,7 @@ def training_scene(
         scene, full_areas = _build(recipe, rng)
         signal = shade(recipe.signal, scene, rng, diameter_px=recipe.diameter_px)
         image = expose(signal, rng, recipe.exposure)
-        if _can_be_seen(image, scene.labels > 0):
+        if recipe.arrangement == "nothing" or _can_be_seen(image, scene.labels > 0):
             break
     labels, ignore, hidden = _visible_pieces(scene.labels, full_areas)
     return TrainingScene(image, labels, ignore, hidden, recipe)
