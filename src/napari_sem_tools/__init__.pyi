@@ -1,3 +1,4 @@
+from . import statistics as statistics
 from ._version import __version__ as __version__
 from .analysis import analyze as analyze
 from .calibration import calibrate as calibrate
@@ -8,7 +9,6 @@ from .layers import from_layer as from_layer
 from .layers import show as show
 from .measurement import MeasureSettings as MeasureSettings
 from .measurement import measure as measure
-from .measurement import summarize as summarize
 from .micrograph import Calibration as Calibration
 from .micrograph import Metadata as Metadata
 from .micrograph import Micrograph as Micrograph
@@ -21,3 +21,4 @@ from .segmentation import ThresholdSettings as ThresholdSettings
 from .segmentation import segment as segment
 from .simulation import SimulationSettings as SimulationSettings
 from .simulation import simulate as simulate
+from .statistics import summarize as summarize

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from napari_sem_tools.errors import InvalidSettings
-from napari_sem_tools.measurement import summarize
-from napari_sem_tools.measurement.statistics import moment_mean, quantile
+from napari_sem_tools.statistics import summarize
+from napari_sem_tools.statistics.moments import moment_mean, quantile
 
 
 def table_of(sizes, image="a", unit: str = "nm") -> pd.DataFrame:
