@@ -131,7 +131,7 @@ def test_scores_equal_those_of_the_shared_tool(shared_tool):
     counts = [shared_tool.count_image(t, f, min_area=2) for t, f in pairs]
     theirs = shared_tool.summarize(counts, pixel_size=7.0, n_boot=100)
     summary = ours.summary(n_boot=100)
-    assert set(summary) == set(theirs)
+    assert set(summary) >= set(theirs)
     for name, estimate in theirs.items():
         mine = summary[name]
         got = [mine.value, mine.low, mine.high]

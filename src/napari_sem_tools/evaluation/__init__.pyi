@@ -1,5 +1,11 @@
+from .classes import ClassScores as ClassScores
+from .classes import evaluate_classes as evaluate_classes
 from .counts import ImageCounts as ImageCounts
 from .counts import count_image as count_image
-from .scores import Estimate as Estimate
+from .estimates import Estimate as Estimate
+from .files import Pair as Pair
+from .files import pair_files as pair_files
+from .files import read_labels as read_labels
 from .scores import Scores as Scores
 from .scores import evaluate as evaluate
+from .sizes import SizeClass as SizeClass

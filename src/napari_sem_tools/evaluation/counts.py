@@ -9,6 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.evaluation.kinds import found_kinds, true_kinds
+from napari_sem_tools.evaluation.outlines import MaskCounts, boundary_counts, mask_counts
+from napari_sem_tools.evaluation.overlaps import (
+    Overlaps,
+    best_of_each,
+    matches,
+    numbered,
+    overlaps,
+)
 
 __all__ = ["IOU_LEVELS", "ImageCounts", "count_image"]
 
@@ -16,7 +25,7 @@ Index = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 IOU_LEVELS: tuple[float, ...] = tuple(percent / 100 for percent in range(50, 100, 5))
-_DENSE_IDS = 2**24  # larger ids are renumbered by sorting instead of by counting
+TOLERANCE_PX = 2.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,7 +35,7 @@ class ImageCounts:
     Attributes
     ----------
     true_area, found_area : int array (n,)
-        Pixels of every particle.
+        Pixels of every particle, in the order of their labels.
     matched : int array (10,)
         Pairs with an overlap (IoU) of at least each of `IOU_LEVELS`.
     matched_iou : float array (10,)
@@ -35,6 +44,16 @@ class ImageCounts:
         Numerator and denominator of the aggregated Jaccard index.
     foreground : (int, int)
         Intersection and union of the two foregrounds, px.
+    true_kind, found_kind : int8 array (n,)
+        What became of every particle: index into `kinds.TRUE_KINDS`, `kinds.FOUND_KINDS`.
+    boundary : (int, int, int, int)
+        Outline pixels, as `outlines.boundary_counts` gives them.
+    masks : MaskCounts
+        Sums behind the three scores of Rühle et al.
+    tolerance_px : float
+        Of `boundary`.
+    name : str
+        Of the image.
     """
 
     true_area: Index
@@ -43,21 +62,12 @@ class ImageCounts:
     matched_iou: Values
     aji: tuple[int, int]
     foreground: tuple[int, int]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Overlaps:
-    """Every true and found particle that share a pixel: one row a pair."""
-
-    true: Index
-    found: Index
-    shared: Index
-    union: Index
-
-    @property
-    def iou(self) -> Values:
-        """Intersection over union."""
-        return self.shared / self.union
+    true_kind: NDArray[np.int8]
+    found_kind: NDArray[np.int8]
+    boundary: tuple[int, int, int, int]
+    masks: MaskCounts
+    tolerance_px: float = TOLERANCE_PX
+    name: str = ""
 
 
 def count_image(
@@ -66,6 +76,8 @@ def count_image(
     *,
     rows: int | tuple[int, int] | None = None,
     min_area: int = 1,
+    tolerance_px: float = TOLERANCE_PX,
+    name: str = "",
 ) -> ImageCounts:
     """Compare two label images.
 
@@ -77,6 +89,10 @@ def count_image(
         Only the first rows count, e.g. those above the data bar, or rows first to stop - 1.
     min_area : int
         Particles with fewer pixels are dropped from both.
+    tolerance_px : float
+        How far an outline may be off for boundary F1.
+    name : str
+        Of the image.
 
     Returns
     -------
@@ -94,82 +110,66 @@ def count_image(
     >>> int(counts.matched[0]), counts.foreground
     (2, (3, 3))
     """
-    part = slice(*rows) if isinstance(rows, tuple) else slice(rows)
-    true, found = (np.asarray(labels)[part] for labels in (truth, predicted))
-    if true.shape != found.shape:
-        raise InvalidSettings(
-            f"The truth is {true.shape} px, the prediction {found.shape} px.",
-            hint="Compare images of one size.",
-        )
-    true, true_area = _numbered(true, min_area)
-    found, found_area = _numbered(found, min_area)
-    pairs = _overlaps(true, found, true_area, found_area)
-    iou = pairs.iou
-    chosen = [_matches(pairs, iou, level) for level in IOU_LEVELS]
+    if not 0 <= tolerance_px < np.inf:
+        raise InvalidSettings(f"An outline cannot be off by {tolerance_px} px.")
+    true, found = numbered_pair(truth, predicted, rows=rows, min_area=min_area)
+    pairs = overlaps(true[0], found[0], true[1], found[1])
+    chosen = [matches(pairs, level) for level in IOU_LEVELS]
     shared = int(pairs.shared.sum())
     return ImageCounts(
-        true_area=true_area,
-        found_area=found_area,
+        true_area=true[1],
+        found_area=found[1],
         matched=np.array([len(c) for c in chosen]),
-        matched_iou=np.array([iou[c].sum() for c in chosen]),
-        aji=_aggregated_jaccard(pairs, true_area, found_area),
-        foreground=(shared, int(true_area.sum() + found_area.sum()) - shared),
+        matched_iou=np.array([pairs.iou[c].sum() for c in chosen]),
+        aji=_aggregated_jaccard(pairs),
+        foreground=(shared, int(true[1].sum() + found[1].sum()) - shared),
+        true_kind=true_kinds(pairs, chosen[0]),
+        found_kind=found_kinds(pairs, chosen[0]),
+        boundary=boundary_counts(true[0], found[0], tolerance_px),
+        masks=mask_counts(true[0], found[0]),
+        tolerance_px=float(tolerance_px),
+        name=name,
     )
 
 
-def _numbered(labels: NDArray[Any], min_area: int) -> tuple[Index, Index]:
-    """Renumber particles from 1 without gaps and small ones; return labels and areas."""
-    if labels.dtype == bool or labels.ndim < 2:
-        raise InvalidSettings(
-            "Scores need label images, (Y, X) with one number a particle.",
-            hint="Label a mask first, e.g. with scipy.ndimage.label.",
-        )
-    whole = labels.astype(np.int64)
-    if not np.array_equal(whole, labels) or whole.min(initial=0) < 0:
-        raise InvalidSettings("A label image holds whole numbers from 0 on.")
-    if whole.max(initial=0) > _DENSE_IDS:
-        order = np.unique(whole, return_inverse=True)[1].reshape(whole.shape)
-        whole = order + int(whole.min() > 0)
-    area = np.bincount(whole.ravel(), minlength=1)
-    keep = area >= max(min_area, 1)
-    keep[0] = False
-    return np.where(keep, np.cumsum(keep), 0)[whole], area[keep]
+def numbered_pair(
+    truth: Any,
+    predicted: Any,
+    *,
+    rows: int | tuple[int, int] | None = None,
+    min_area: int = 1,
+) -> tuple[tuple[Index, Index], tuple[Index, Index]]:
+    """Give numbers to the particles of two label images, within the rows that count.
 
+    Returns
+    -------
+    true, found : (int array (Y, X), int array (n,))
+        Labels and areas.
 
-def _overlaps(true: Index, found: Index, true_area: Index, found_area: Index) -> _Overlaps:
-    """List all overlapping pairs."""
-    both = (true > 0) & (found > 0)
-    key = (true[both] - 1) * max(len(found_area), 1) + (found[both] - 1)
-    keys, shared = np.unique(key, return_counts=True)
-    first, second = np.divmod(keys, max(len(found_area), 1))
-    return _Overlaps(first, second, shared, true_area[first] + found_area[second] - shared)
-
-
-def _matches(pairs: _Overlaps, iou: Values, level: float) -> Index:
-    """Choose one-to-one pairs: as many as possible, then with the most overlap.
-
-    Above 0.5 no particle is in two candidate pairs; at 0.5 an assignment decides.
+    Raises
+    ------
+    InvalidSettings
+        Not label images, or not of one shape.
     """
-    from scipy.optimize import linear_sum_assignment
-
-    candidates = np.flatnonzero(iou >= level)
-    true, true_at = np.unique(pairs.true[candidates], return_inverse=True)
-    found, found_at = np.unique(pairs.found[candidates], return_inverse=True)
-    if len(true) == len(candidates) == len(found):
-        return candidates
-    worth = np.zeros((len(true), len(found)))
-    worth[true_at, found_at] = min(worth.shape) + iou[candidates]  # one more pair beats any IoU
-    which = np.full(worth.shape, -1)
-    which[true_at, found_at] = candidates
-    chosen: Index = which[linear_sum_assignment(worth, maximize=True)]
-    return chosen[chosen >= 0]
+    part = slice(*rows) if isinstance(rows, tuple) else slice(rows)
+    true, found = (np.asarray(labels)[part] for labels in (truth, predicted))
+    if true.shape != found.shape or true.ndim != 2:
+        raise InvalidSettings(
+            f"The truth is {_shape(true)}, the prediction {_shape(found)}.",
+            hint="Compare images (Y, X) of one size.",
+        )
+    return numbered(true, min_area), numbered(found, min_area)
 
 
-def _aggregated_jaccard(pairs: _Overlaps, true_area: Index, found_area: Index) -> tuple[int, int]:
+def _shape(labels: NDArray[Any]) -> str:
+    """Write the size of an image."""
+    return " x ".join(map(str, labels.shape)) + " px"
+
+
+def _aggregated_jaccard(pairs: Overlaps) -> tuple[int, int]:
     """Sum intersections and unions of the best partners, and what has no partner."""
-    order = np.lexsort((pairs.iou, pairs.true))
-    best = order[np.flatnonzero(np.diff(pairs.true[order], append=-1))]
-    alone_true = np.delete(true_area, pairs.true[best]).sum()
-    alone_found = np.delete(found_area, np.unique(pairs.found[best])).sum()
+    best = best_of_each(pairs, pairs.iou)
+    alone_true = np.delete(pairs.true_area, pairs.true[best]).sum()
+    alone_found = np.delete(pairs.found_area, np.unique(pairs.found[best])).sum()
     union = pairs.union[best].sum() + alone_true + alone_found
     return int(pairs.shared[best].sum()), int(union)
