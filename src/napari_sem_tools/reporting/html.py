@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import importlib.resources
-import string
-from collections.abc import Iterable, Sequence
-from typing import Any
-
+from napari_sem_tools.reporting.blocks import card, escaped, figure, page, section, table
 from napari_sem_tools.reporting.records import ImageRow, Report, Statistic, short
 
 __all__ = ["render_report"]
@@ -29,49 +23,7 @@ def render_report(report: Report) -> str:
     str
         The page; figures are embedded, nothing is loaded from elsewhere, no script runs.
     """
-    template = importlib.resources.files(__package__).joinpath("report_template.html")
-    page = string.Template(template.read_text(encoding="utf-8"))
-    parts = {name: make(report) for name, make in _PARTS.items()}
-    return page.substitute(parts)
-
-
-def _text(value: Any) -> str:
-    """Escape a value for HTML."""
-    return html.escape(str(value))
-
-
-def _section(heading: str, *content: str, kind: str = "") -> str:
-    """Frame a part of the page; an empty part is left out."""
-    body = "\n".join(part for part in content if part)
-    if not body:
-        return ""
-    style = f' class="{kind}"' if kind else ""
-    return f"<section{style}>\n<h2>{_text(heading)}</h2>\n{body}\n</section>"
-
-
-def _table(
-    heads: Sequence[str],
-    rows: Iterable[Sequence[Any]],
-    *,
-    numbers: Sequence[int] = (),
-    kinds: Sequence[str] = (),
-    shape: str = "",
-) -> str:
-    """Write a table; `numbers` are right-aligned columns, `kinds` classes of the rows."""
-
-    def cell(tag: str, column: int, value: Any) -> str:
-        style = ' class="number"' if column in numbers else ""
-        return f"<{tag}{style}>{_text(value)}</{tag}>"
-
-    head = "".join(cell("th", i, text) for i, text in enumerate(heads))
-    lines = []
-    for number, row in enumerate(rows):
-        kind = f' class="{kinds[number]}"' if number < len(kinds) and kinds[number] else ""
-        cells = "".join(cell("td", i, value) for i, value in enumerate(row))
-        lines.append(f"<tr{kind}>{cells}</tr>")
-    top = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
-    body = f"{top}<tbody>{''.join(lines)}</tbody>"
-    return f'<div class="scroll"><table class="{shape}">{body}</table></div>'
+    return page({name: make(report) for name, make in _PARTS.items()})
 
 
 def _cards(report: Report) -> str:
@@ -85,34 +37,24 @@ def _cards(report: Report) -> str:
 
 def _card(statistic: Statistic) -> str:
     """One number with its interval."""
-    value = _text(f"{short(statistic.value)} {statistic.unit}".strip())
-    interval = ""
-    if statistic.interval:
-        interval = f"<small>{_text(statistic.interval)}</small>"
-    return f'<div class="card"><b>{value}</b><span>{_text(statistic.title)}</span>{interval}</div>'
+    value = f"{short(statistic.value)} {statistic.unit}".strip()
+    return card(value, statistic.title, statistic.interval)
 
 
 def _warnings(report: Report) -> str:
     """Say what the reader must know before trusting the numbers."""
-    lines = [_text(line) for line in report.warnings]
+    lines = [escaped(line) for line in report.warnings]
     for image in report.images:
-        lines += [f"<b>{_text(image.file)}</b>: {_text(note)}" for note in image.notes]
+        lines += [f"<b>{escaped(image.file)}</b>: {escaped(note)}" for note in image.notes]
         if image.error:
-            lines.append(f"<b>{_text(image.file)}</b> was not analysed: {_text(image.error)}")
+            lines.append(f"<b>{escaped(image.file)}</b> was not analysed: {escaped(image.error)}")
     items = "".join(f"<li>{line}</li>" for line in lines)
-    return _section("Please note", f"<ul>{items}</ul>" if items else "", kind="warnings")
+    return section("Please note", f"<ul>{items}</ul>" if items else "", kind="warnings")
 
 
 def _figures(report: Report) -> str:
     """Embed the figures."""
-    blocks = []
-    for caption, picture in report.figures:
-        data = base64.b64encode(picture).decode("ascii")
-        blocks.append(
-            f'<figure><img alt="{_text(caption)}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{_text(caption)}</figcaption></figure>"
-        )
-    return _section("Figures", *blocks)
+    return section("Figures", *(figure(caption, png) for caption, png in report.figures))
 
 
 def _statistics(report: Report) -> str:
@@ -120,14 +62,14 @@ def _statistics(report: Report) -> str:
     blocks = []
     for unit, statistics in report.statistics.items():
         if len(report.statistics) > 1:
-            blocks.append(f"<h3>Sizes in {_text(unit)}</h3>")
+            blocks.append(f"<h3>Sizes in {escaped(unit)}</h3>")
         rows = [(s.title, short(s.value), s.unit, s.interval) for s in statistics]
         blocks.append(
-            _table(
+            table(
                 ("quantity", "value", "unit", "95 % interval"), rows, numbers=(1, 3), shape="narrow"
             )
         )
-    return _section("Statistics (by number)", *blocks)
+    return section("Statistics (by number)", *blocks)
 
 
 def _images(report: Report) -> str:
@@ -140,7 +82,7 @@ def _images(report: Report) -> str:
         for row in report.images
     ]
     kinds = ["failed" if row.error else "" for row in report.images]
-    return _section("Images", _table(heads, rows, numbers=(1, 2, 3, 4, 5), kinds=kinds))
+    return section("Images", table(heads, rows, numbers=(1, 2, 3, 4, 5), kinds=kinds))
 
 
 def _calibration(report: Report) -> str:
@@ -148,11 +90,11 @@ def _calibration(report: Report) -> str:
     done = [row for row in report.images if not row.error]
     rows = [(row.file, row.calibration, _details(row)) for row in done]
     hashes = [(row.file, row.sha256) for row in report.images if row.sha256]
-    return _section(
+    return section(
         "Calibration and origin",
-        _table(("image", "pixel size and how it is known", "recorded with"), rows) if rows else "",
+        table(("image", "pixel size and how it is known", "recorded with"), rows) if rows else "",
         "<h3>SHA-256 of what was read</h3>" if hashes else "",
-        _table(("", ""), hashes).replace("<td>", '<td class="hash">') if hashes else "",
+        table(("", ""), hashes).replace("<td>", '<td class="hash">') if hashes else "",
     )
 
 
@@ -163,13 +105,13 @@ def _details(row: ImageRow) -> str:
 
 def _method(report: Report) -> str:
     """Write the text for a paper and the rule for doubtful particles."""
-    paragraphs = [f"<p>{_text(text)}</p>" for text in report.method]
+    paragraphs = [f"<p>{escaped(text)}</p>" for text in report.method]
     if report.doubt_rule:
         paragraphs += [
             "<h3>What makes a particle doubtful</h3>",
-            f"<p>{_text(report.doubt_rule)}</p>",
+            f"<p>{escaped(report.doubt_rule)}</p>",
         ]
-    return _section("Method", *paragraphs)
+    return section("Method", *paragraphs)
 
 
 def _particles(report: Report) -> str:
@@ -184,14 +126,14 @@ def _particles(report: Report) -> str:
     numbers = [i for i, name in enumerate(names) if name not in ("image", "doubt_reason")]
     shown = f"The first {len(report.rows)} of {report.row_count} rows of particles.csv."
     explained = "".join(
-        f"<li><code>{_text(name)}</code> {_text(text)}</li>"
+        f"<li><code>{escaped(name)}</code> {escaped(text)}</li>"
         for name, text in report.columns
         if text
     )
-    return _section(
+    return section(
         "Particles",
-        f"<p>{_text(shown)}</p>",
-        _table(names, report.rows, numbers=numbers, kinds=kinds, shape="rows"),
+        f"<p>{escaped(shown)}</p>",
+        table(names, report.rows, numbers=numbers, kinds=kinds, shape="rows"),
         f"<h3>Columns</h3><ul>{explained}</ul>" if explained else "",
     )
 
@@ -202,30 +144,28 @@ def _settings(report: Report) -> str:
     for name, values in report.settings.items():
         rows = [(key, "found by itself" if v is None else v) for key, v in values.items()]
         if rows:
-            blocks.append(f"<div><h3>{_text(name)}</h3>{_table(('', ''), rows)}</div>")
-    plan = f"<h3>Plan</h3><pre>{_text(report.plan)}</pre>" if report.plan else ""
-    return _section("Settings", f'<div class="two">{"".join(blocks)}</div>' if blocks else "", plan)
+            blocks.append(f"<div><h3>{escaped(name)}</h3>{table(('', ''), rows)}</div>")
+    plan = f"<h3>Plan</h3><pre>{escaped(report.plan)}</pre>" if report.plan else ""
+    return section("Settings", f'<div class="two">{"".join(blocks)}</div>' if blocks else "", plan)
 
 
 def _software(report: Report) -> str:
     """Versions of what computed."""
-    return _section(
-        "Software", _table(("", ""), report.software.items()) if report.software else ""
-    )
+    return section("Software", table(("", ""), report.software.items()) if report.software else "")
 
 
 def _files(report: Report) -> str:
     """List what lies beside the report."""
     items = "".join(
-        f"<li><code>{_text(path)}</code> {_text(text)}</li>" for path, text in report.files
+        f"<li><code>{escaped(path)}</code> {escaped(text)}</li>" for path, text in report.files
     )
-    return _section("Files beside this page", f"<ul>{items}</ul>" if items else "")
+    return section("Files beside this page", f"<ul>{items}</ul>" if items else "")
 
 
 _PARTS = {
-    "title": lambda report: _text(report.title),
-    "headline": lambda report: _text(report.headline),
-    "made": lambda report: _text(report.made),
+    "title": lambda report: escaped(report.title),
+    "headline": lambda report: escaped(report.headline),
+    "made": lambda report: escaped(report.made),
     "cards": _cards,
     "warnings": _warnings,
     "figures": _figures,
