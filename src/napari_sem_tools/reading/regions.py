@@ -24,7 +24,7 @@ Polygon = NDArray[np.float64]
 
 _CIRCLE_POINTS: Final = 72  # corners of an ellipse: 0.1 % of its area is lost
 _MAX_BYTES: Final = 64 << 20
-_IMAGEJ_CORNER: Final = 0.5  # ImageJ counts from the corner of a pixel, we from its centre
+_CORNER: Final = 0.5  # ImageJ and QuPath count from the corner of a pixel, we from its centre
 
 
 def read_regions(path: str | os.PathLike[str]) -> list[Polygon]:
@@ -34,7 +34,8 @@ def read_regions(path: str | os.PathLike[str]) -> list[Polygon]:
     ----------
     path : path-like
         CSV of a napari Shapes layer, ImageJ ROI (``.roi``, or ``.zip`` of them), or GeoJSON
-        with x, y in px (as QuPath and labelling tools write).
+        with x, y in px (as QuPath and labelling tools write).  QuPath's objects count from the
+        corner of the first pixel, like ImageJ; plain polygons from its centre.
 
     Returns
     -------
@@ -138,9 +139,9 @@ def _roi_polygons(roi: Any, kinds: Any) -> list[Polygon]:
     if roi.roitype == kinds.OVAL:
         top, left, bottom, right = roi.top, roi.left, roi.bottom, roi.right
         box = np.array([[top, left], [top, right], [bottom, right], [bottom, left]], float)
-        return [_ellipse(box) - _IMAGEJ_CORNER]
+        return [_ellipse(box) - _CORNER]
     paths = roi.coordinates(multi=True)
-    return _nested([np.asarray(path, float)[:, ::-1] - _IMAGEJ_CORNER for path in paths])
+    return _nested([np.asarray(path, float)[:, ::-1] - _CORNER for path in paths])
 
 
 def _geojson(content: bytes) -> list[Polygon]:
@@ -157,6 +158,8 @@ def _geometries(item: Any, depth: int = 0) -> list[Polygon]:
     if not isinstance(item, dict):
         return []
     kind, corners = item.get("type"), item.get("coordinates")
+    if "objectType" in (item.get("properties") or ()):  # an object of QuPath
+        return [p - _CORNER for p in _geometries(item.get("geometry"), depth + 1)]
     if kind == "Polygon" and corners:
         return [_with_holes([_ring(ring) for ring in corners])]
     if kind == "MultiPolygon" and corners:

@@ -11,11 +11,14 @@ from napari_sem_tools.reporting.figures import (
 )
 from napari_sem_tools.reporting.histogram import bin_edges, histogram_figure
 from napari_sem_tools.reporting.html import render_report
+from napari_sem_tools.reporting.labelled import LabelledImage
+from napari_sem_tools.reporting.plain import json_text
 from napari_sem_tools.reporting.records import ImageRow, Report, Statistic
 from napari_sem_tools.reporting.tables import csv_text, sizes_text
 
 __all__ = [
     "ImageRow",
+    "LabelledImage",
     "Report",
     "Statistic",
     "Thumbnail",
@@ -23,6 +26,7 @@ __all__ = [
     "csv_text",
     "four_panels",
     "histogram_figure",
+    "json_text",
     "outlined_png",
     "overview",
     "png_bytes",
