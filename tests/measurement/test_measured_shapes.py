@@ -61,6 +61,7 @@ TRUTH: dict[str, object] = {
     "centroid_y_px": 12.0,
     "centroid_x_px": 25.5,
     "edge": False,
+    "edge_weight": 38 * 48 / ((39 - H) * (49 - W)),
     "doubtful": False,
     "doubt_reason": "",
     "included": True,

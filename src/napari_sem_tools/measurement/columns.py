@@ -46,6 +46,8 @@ class Scene:
         Of the segmentation; NaN when unknown.
     shape_min_px : float
         ECD from which on shape columns are reliable.
+    edge_weight : float array (n,)
+        After Miles and Lantuejoul; NaN when cut.
     """
 
     particles: Particles
@@ -55,6 +57,7 @@ class Scene:
     covered: NDArray[np.bool_]
     confidence: NDArray[np.floating]
     shape_min_px: float
+    edge_weight: NDArray[np.floating]
 
 
 Value = Callable[[Scene], NDArray[Any]]
@@ -190,6 +193,15 @@ _INDEX = (
         OURS,
         "index",
         lambda s: s.edge,
+    ),
+    Column(
+        "edge_weight",
+        "",
+        "free pixels of the field over the places where its box would be whole; empty when cut, "
+        "0 when whole though its box is not",
+        "Miles 1974, Lantuejoul 1978; ISO 13322-1:2014",
+        "index",
+        lambda s: s.edge_weight,
     ),
     Column("doubtful", "", "a rule for doubtful particles holds", OURS, "index", None),
     Column(

@@ -17,6 +17,7 @@ from napari_sem_tools.measurement.edge import boundary_of, grow, touches
 from napari_sem_tools.measurement.settings import MeasureSettings
 from napari_sem_tools.measurement.shape import Particles
 from napari_sem_tools.micrograph import Micrograph, Segmentation
+from napari_sem_tools.statistics.edge_weights import weights_of_boxes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,8 +206,22 @@ def _scene(
     covered = np.zeros(particles.count, bool)
     if image.marks is not None and image.marks.any():
         covered = touches(labels, runs, grow(image.marks, 1))
-    edge = touches(labels, runs, boundary_of(image, settings.edge_margin_px))
-    return Scene(particles, image.name, size, edge, covered, confidence, settings.shape_min_px)
+    boundary = boundary_of(image, settings.edge_margin_px)
+    edge = touches(labels, runs, boundary)
+    weight = _edge_weight(particles, ~boundary, edge)
+    shape_min = settings.shape_min_px
+    return Scene(particles, image.name, size, edge, covered, confidence, shape_min, weight)
+
+
+def _edge_weight(
+    particles: Particles, free: NDArray[np.bool_], edge: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Weigh whole particles after Miles and Lantuejoul; 0 where the box alone is cut."""
+    box, whole = particles.box, ~edge
+    weights = np.full(particles.count, np.nan)
+    sides = (side[whole] for side in (box.top, box.left, box.bottom, box.right))
+    weights[whole] = weights_of_boxes(free, *sides)
+    return weights
 
 
 def _frame(scene: Scene, image: Micrograph, settings: MeasureSettings) -> pd.DataFrame:

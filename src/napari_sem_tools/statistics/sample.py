@@ -126,13 +126,15 @@ def sample_of(
             f"The table has no column {name}.", hint="Columns in nm need a calibrated image."
         )
     counted = included(table)
+    if edge_weights:
+        counted = _weighable(counted)
     sizes = counted[name].to_numpy(np.float64)
     if not np.isfinite(sizes).all() or (sizes <= 0).any():
         raise InvalidSettings(
             f"{name} is not given or not above 0 for some particles.",
             hint="Pool only images that are all calibrated or all uncalibrated.",
         )
-    weights = _edge_weights_of(counted) if edge_weights else np.ones(len(sizes))
+    weights = counted[EDGE_WEIGHT].to_numpy(np.float64) if edge_weights else np.ones(len(sizes))
     clusters, n_images = _clusters(counted)
     unit = name.rpartition("_")[2] if "_" in name else ""
     return Sample(sizes, weights, clusters, n_images, name, unit)
@@ -143,19 +145,19 @@ def included(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[table["included"].to_numpy(bool)]
 
 
-def _edge_weights_of(counted: pd.DataFrame) -> Floats:
-    """Return the Miles-Lantuejoul weights of the particles that count."""
+def _weighable(counted: pd.DataFrame) -> pd.DataFrame:
+    """Return the particles that have a Miles-Lantuejoul weight."""
     if EDGE_WEIGHT not in counted.columns:
         raise InvalidSettings(
             f"The table has no column {EDGE_WEIGHT}.", hint="Measure the labels again."
         )
     weights = counted[EDGE_WEIGHT].to_numpy(np.float64)
-    if not np.isfinite(weights).all() or (weights <= 0).any():
+    if not np.isfinite(weights).all():
         raise InvalidSettings(
             "Some of the counted particles are cut by the edge and have no edge weight.",
             hint="Leave cut particles out: leave_out_edge=True.",
         )
-    return weights
+    return counted.loc[weights > 0]
 
 
 def _size_column(table: pd.DataFrame) -> str:

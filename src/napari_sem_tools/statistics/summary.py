@@ -159,7 +159,10 @@ def summarize(
     power_of(weight)
     sample = sample_of(table, quantity=quantity, edge_weights=edge_weights)
     summary = summarize_sample(sample, weight=weight, edge_weights=edge_weights)
-    return dataclasses.replace(summary, n_excluded=len(table) - sample.n, excluded=_reasons(table))
+    reasons, n_excluded = _reasons(table), len(table) - sample.n
+    if n_excluded > sum(reasons.values()):
+        reasons["box leaves the field"] = n_excluded - sum(reasons.values())
+    return dataclasses.replace(summary, n_excluded=n_excluded, excluded=reasons)
 
 
 def summarize_sample(
