@@ -6,6 +6,12 @@ from .estimates import Estimate as Estimate
 from .files import Pair as Pair
 from .files import pair_files as pair_files
 from .files import read_labels as read_labels
+from .names import SCORES as SCORES
+from .names import ScoreRow as ScoreRow
+from .page import render_page as render_page
+from .page import write_page as write_page
+from .protocol import Protocol as Protocol
+from .scenes import Scene as Scene
 from .scores import Scores as Scores
 from .scores import evaluate as evaluate
 from .sizes import SizeClass as SizeClass

@@ -47,6 +47,10 @@ class Scores(Mapping[str, float]):
         What each image contributes.
     pixel_size : float or None
         nm, the same for all images; gives ``w1_nm``.
+    rows : int, (int, int) or None
+        The rows that counted; None: all.
+    min_area : int
+        Pixels of the smallest particle that counted.
 
     Examples
     --------
@@ -58,6 +62,8 @@ class Scores(Mapping[str, float]):
 
     images: tuple[ImageCounts, ...]
     pixel_size: float | None = None
+    rows: int | tuple[int, int] | None = None
+    min_area: int = 1
 
     def __getitem__(self, name: str) -> float:
         """Return the mean over images of a score."""
@@ -254,4 +260,4 @@ def evaluate(
     )
     if not counts:
         raise InvalidSettings("There are no images to score.")
-    return Scores(counts, pixel_size)
+    return Scores(counts, pixel_size, rows, min_area)
