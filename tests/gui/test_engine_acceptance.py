@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QObject, Qt, QThreadPool, QTimer
 from qtpy.QtWidgets import QApplication
-from small_models import add_seer, use_store
+from small_models import add_model, add_seer, use_store
 
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.micrograph import Calibration, Micrograph
@@ -428,12 +428,80 @@ class BrokenTorch:
         raise OSError(BROKEN)
 
 
+def break_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let torch not load in this process any more."""
+    monkeypatch.setattr(devices, "_failures", [])
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr(sys, "meta_path", [BrokenTorch(), *sys.meta_path])
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore::napari_sem_tools.errors.SemWarning")
+def test_13_torch_that_comes_after_qt_runs_in_a_process_of_its_own_and_says_so(
+    model: Any, store: Store, open_widget: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    add_model(store, "small")
+    image = particles((300, 400))
+    model.add_image(image.pixels, **image_arguments(image))
+    widget = open_widget(SegmentWidget, model)
+    choose(widget, "small")
+    break_torch(monkeypatch)
+    widget.run_button.click()
+    wait(lambda: not widget.work.running)
+    text = widget.status_line.text()
+    print(text)
+    assert "older C++ runtime first. Networks therefore run in a process of their own" in text
+    assert "start with 'sem-tools gui'" in text
+    assert len(model.layers) == 2
+
+
+@pytest.mark.torch
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_7_a_network_that_is_killed_in_its_process_leaves_the_window_as_it_was(
+    model: Any, store: Store, open_widget: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+    import signal
+
+    from napari_sem_tools.models import models, remote
+
+    for name, value in {"DEVICE": "subprocess", "TILE": "256"}.items():
+        monkeypatch.setenv(f"NAPARI_SEM_TOOLS_{name}", value)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    add_model(store, "small")
+    image = particles((1200, 1500))
+    model.add_image(image.pixels, **image_arguments(image))
+    widget = open_widget(SegmentWidget, model)
+    choose(widget, "small")
+    before = state(model)
+    widget.run_button.click()
+    wait(lambda: "network" in widget.status_line.text())
+    os.kill(remote._children["auto"].process.pid, signal.SIGKILL)
+    wait(lambda: not widget.work.running)
+    text = widget.status_line.text()
+    print(text)
+    assert "has ended before its work was done (signal 9)" in text
+    assert "Run it again" in text
+    assert widget.run_button.text() == "Find particles"
+    assert not widget.progress_bar.isVisible()
+    assert state(model) == before
+    widget.run_button.click()
+    wait(lambda: not widget.work.running)
+    assert "particles in" in widget.status_line.text()
+    overview = open_widget(ModelsWidget, model)
+    overview.show_memory()
+    assert "small@1.0.0 on cpu, own process" in overview.memory_line.text()
+    models.unload()
+    assert remote._children == {}
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize(
     ("lack", "sentence", "hint"),
     [
         ("absent", "PyTorch, which is not installed", 'pip install "napari-sem-tools[torch]"'),
-        ("broken", "older C++ runtime", "Start with 'sem-tools gui'"),
+        ("broken twice", "PyTorch could not be loaded", "Start with 'sem-tools gui'"),
         ("cuda", "The device cuda is not available", "Choose device=auto or cpu"),
     ],
 )
@@ -445,6 +513,7 @@ def test_13_what_lacks_is_said_in_one_sentence_and_threshold_works(
     lack: str,
     sentence: str,
     hint: str,
+    tmp_path: Path,
 ) -> None:
     import torch
 
@@ -456,10 +525,11 @@ def test_13_what_lacks_is_said_in_one_sentence_and_threshold_works(
     choose(widget, seer)
     if lack == "absent":
         monkeypatch.setitem(sys.modules, "torch", None)
-    elif lack == "broken":
-        monkeypatch.setattr(devices, "_failures", [])
-        monkeypatch.delitem(sys.modules, "torch")
-        monkeypatch.setattr(sys, "meta_path", [BrokenTorch(), *sys.meta_path])
+    elif lack == "broken twice":  # in a process of its own as well
+        break_torch(monkeypatch)
+        (tmp_path / "torch").mkdir()
+        (tmp_path / "torch" / "__init__.py").write_text(f"raise OSError({BROKEN!r})\n")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     else:
         monkeypatch.setenv("NAPARI_SEM_TOOLS_DEVICE", "auto")
         widget.form.rows["device"].value = "cuda"

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The page of our plugin; afterwards every value is the default again."""
-    for name in ("DEVICE", "TILE", "PRECISION", "BUDGET_GIB", "MODELS", "OFFLINE"):
+    for name in ("DEVICE", "TILE", "PRECISION", "BUDGET_GIB", "COMPILE", "MODELS", "OFFLINE"):
         monkeypatch.delenv(f"NAPARI_SEM_TOOLS_{name}", raising=False)
     file = tmp_path / "settings.toml"
     monkeypatch.setattr(locations, "settings_file", lambda: file)
@@ -34,6 +34,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_the_page_has_the_defaults_and_ranges_of_the_records(page: Any) -> None:
     fields = {field.name: field for field in RuntimeSettings.fields()}
+    assert set(page.engine.model_dump()) == set(fields)
     for name, value in page.engine.model_dump().items():
         assert value == fields[name].default
         if fields[name].choices:
@@ -47,9 +48,13 @@ def test_the_page_has_the_defaults_and_ranges_of_the_records(page: Any) -> None:
 def test_what_is_set_there_counts(page: Any) -> None:
     page.engine.device = "cpu"
     page.engine.tile = 256
+    page.engine.compile = True
     page.models.folders = "/lab/models"
     page.models.offline = True
     assert (runtime_settings().device, runtime_settings().tile) == ("cpu", 256)
+    assert runtime_settings().compile
+    page.engine.device = "subprocess"
+    assert runtime_settings().device == "subprocess"
     assert locations.model_settings().offline
     assert locations.places()[-1] == locations.Place(Path("/lab/models"), "shared")
 

@@ -32,9 +32,15 @@ _ORDERS = {
     "torch before Qt": "import torch; from qtpy import QtWidgets",
     "torch after Qt": "from qtpy import QtWidgets; import torch",
 }
+_APART = (
+    "from napari_sem_tools.errors import SemError\n"
+    "from napari_sem_tools.models.remote import describe_there\n"
+    "try: print('works: networks run there on', describe_there()['networks run on'])\n"
+    "except SemError as error: print('fails:', error, error.hint)"
+)
 _DEVICES = (
     "import json; from napari_sem_tools.errors import SemError\n"
-    "from napari_sem_tools.models.devices import describe\n"
+    "from napari_sem_tools.models.runtime import describe\n"
     "try: print(json.dumps(describe()))\n"
     "except SemError as error: print(error, error.hint)"
 )
@@ -101,6 +107,7 @@ def _torch() -> dict[str, str]:
         said = {"PyTorch": told}
     if importlib.util.find_spec("torchvision") is not None:
         said["torchvision"] = _torchvision()
+    said["own process"] = _in_process(_APART)
     if importlib.util.find_spec("qtpy") is not None:
         said |= {name: _in_process(code) or "works" for name, code in _ORDERS.items()}
     return said

@@ -19,6 +19,7 @@ __all__ = [
     "describe",
     "free_bytes",
     "is_out_of_memory",
+    "loaded_too_late",
     "runtime_settings",
     "torch",
 ]
@@ -39,7 +40,8 @@ class RuntimeSettings(Settings):
 
     Attributes
     ----------
-    device : {"auto", "cuda", "mps", "cpu"}
+    device : {"auto", "cuda", "mps", "cpu", "subprocess"}
+        ``subprocess``: in a process of their own, on the best device there.
     budget_gib : float
         Memory of all loaded models together; the least recently used ones go first.
     tile : int
@@ -55,9 +57,9 @@ class RuntimeSettings(Settings):
     'auto'
     """
 
-    device: Annotated[Literal["auto", "cuda", "mps", "cpu"], described("Where networks run")] = (
-        "auto"
-    )
+    device: Annotated[
+        Literal["auto", "cuda", "mps", "cpu", "subprocess"], described("Where networks run")
+    ] = "auto"
     budget_gib: Annotated[
         float, described("Memory of all loaded models in GiB", min=0, max=1024)
     ] = 4.0
@@ -125,9 +127,19 @@ def torch() -> Any:
     return module
 
 
+def loaded_too_late() -> bool:
+    """Tell whether PyTorch does not load here because of what this process loaded before."""
+    return any(_is_late(failure.__cause__) for failure in _failures)
+
+
+def _is_late(error: BaseException | None) -> bool:
+    """Tell whether Windows refused a library of PyTorch."""
+    return any(text in str(error) for text in _WINDOWS_LOADER)
+
+
 def _load_failure(error: Exception) -> SemError:
     """Say why PyTorch, which is installed, does not load."""
-    if any(text in str(error) for text in _WINDOWS_LOADER):
+    if _is_late(error):
         return SemError(
             "PyTorch could not be loaded because another library loaded an older C++ runtime "
             "first.",
@@ -144,17 +156,20 @@ def choose_device(wish: str = "auto") -> tuple[str, str]:
 
     Parameters
     ----------
-    wish : {"auto", "cuda", "mps", "cpu"}
+    wish : {"auto", "cuda", "mps", "cpu", "subprocess"}
 
     Returns
     -------
     device, reason : str
+        ``subprocess`` stays what it is: that process chooses.
 
     Raises
     ------
     SemError
         A device was demanded that cannot be used; the sentence says why.
     """
+    if wish == "subprocess":
+        return wish, "asked for"
     if wish == "cpu":
         torch()
         return "cpu", "asked for"
@@ -209,15 +224,15 @@ def free_bytes(device: str) -> int:
     int
         Half of what is free on a GPU, and a fixed amount on a CPU.
     """
+    if device == "cpu":
+        return _CPU_BYTES
     module = torch()
     if device == "cuda":
         free, _ = module.cuda.mem_get_info()
         kept = module.cuda.memory_reserved() - module.cuda.memory_allocated()
         return int(_GPU_SHARE * (free + kept))
-    if device == "mps":
-        most = module.mps.recommended_max_memory() - module.mps.driver_allocated_memory()
-        return int(_GPU_SHARE * max(most, 0))
-    return _CPU_BYTES
+    most = module.mps.recommended_max_memory() - module.mps.driver_allocated_memory()
+    return int(_GPU_SHARE * max(most, 0))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -246,8 +261,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("out of memory" in text or "alloc" in text)
 
 
-def describe() -> dict[str, str]:
+def describe(wish: str | None = None) -> dict[str, str]:
     """Say what PyTorch is there, which devices it can use and why not the others.
+
+    Parameters
+    ----------
+    wish : str, optional
+        The device asked for; as the user has set it otherwise.
 
     Returns
     -------
@@ -273,7 +293,7 @@ def describe() -> dict[str, str]:
     bf16 = "has bfloat16 instructions" if _cpu_has_bf16() else "without bfloat16 instructions"
     said["cpu"] = f"works: {module.get_num_threads()} threads, {bf16}"
     try:
-        device, reason = choose_device(settings.device)
+        device, reason = choose_device(wish or settings.device)
     except SemError as error:
         return said | {"networks run on": f"{error} {error.hint}"}
     said["networks run on"] = (

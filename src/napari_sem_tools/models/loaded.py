@@ -26,7 +26,15 @@ from napari_sem_tools.models.devices import (
 from napari_sem_tools.models.tiling import Maps, Tiling, flipped, predict_tiled
 from napari_sem_tools.tasks import Cancel, Progress, part_of, stop_if_cancelled
 
-__all__ = ["LoadedModel", "bytes_per_px", "plan", "stop_between_layers"]
+__all__ = [
+    "LoadedModel",
+    "asked_cancel",
+    "bytes_per_px",
+    "cancelling",
+    "plan",
+    "release",
+    "stop_between_layers",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +68,8 @@ class LoadedModel:
     settings : RuntimeSettings
     elsewhere : callable
         ``elsewhere(device=...)`` leases the same model on another device.
+    notes : tuple of str
+        What was done otherwise than asked for when it was leased, a sentence each.
     """
 
     card: ModelCard
@@ -70,6 +80,17 @@ class LoadedModel:
     bytes_per_px: float = _UNKNOWN_BYTES_PX
     settings: RuntimeSettings = dataclasses.field(default_factory=RuntimeSettings)
     elsewhere: Callable[..., Any] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def uses_cpu(self) -> bool:
+        """True where there is no other device to fall back to."""
+        return self.device == "cpu"
+
+    @property
+    def alive(self) -> bool:
+        """False when it cannot be used any more and has to be loaded anew."""
+        return True
 
     def plan(self, shape: tuple[int, ...]) -> Tiling:
         """Resolve how an image (Y, X) is cut on this device.
@@ -85,11 +106,28 @@ class LoadedModel:
         return plan(
             self.card.input,
             (shape[-2], shape[-1]),
-            memory=free_bytes(self.device),
+            memory=self.memory(),
             bytes_px=self.bytes_per_px,
             tile=self.settings.tile,
-            batches=self.device != "cpu",
+            batches=not self.uses_cpu,
         )
+
+    def memory(self) -> int:
+        """Return how many bytes tiles may take on its device."""
+        return free_bytes(self.device)
+
+    def release(self) -> None:
+        """Give memory that PyTorch keeps for later back to the device."""
+        release(self.device)
+
+    def borrow(self) -> None:
+        """Note that a lease begins."""
+
+    def give_back(self) -> None:
+        """Note that a lease ends."""
+
+    def drop(self) -> None:
+        """Note that it leaves the cache."""
 
     def predict(
         self,
@@ -140,7 +178,9 @@ class LoadedModel:
             Even the smallest tile is too much for the CPU.
         Cancelled
         """
-        run = _Run(self, prepare, finish, flips, [] if notes is None else notes)
+        said = [] if notes is None else notes
+        said.extend(text for text in self.notes if text not in said)
+        run = _Run(self, prepare, finish, flips, said)
         plane_axes = 2 if self.card.input.channels == 1 else 3
         if image.ndim == plane_axes:
             return run.plane(image, out, progress, cancel)
@@ -253,7 +293,8 @@ class _Run:
         """Run one plane, again with less when memory runs out."""
         progress = _rising(progress)
         while not self.on_cpu:
-            tiling = self.limits or self.model.plan(image.shape)
+            with cancelling(cancel):
+                tiling = self.limits or self.model.plan(image.shape)
             try:
                 return self._tiled(self.model, image, out, tiling, progress, cancel)
             except (MemoryError, RuntimeError) as error:
@@ -278,7 +319,7 @@ class _Run:
     ) -> Any:
         """Run one plane with one tiling."""
         _log.info("running %s on %s: %s", model.card.key, model.device, tiling)
-        with _cancelling(cancel):
+        with cancelling(cancel):
             return predict_tiled(
                 flipped(model.tiles) if self.flips else model.tiles,
                 image,
@@ -294,7 +335,7 @@ class _Run:
     def _lessen(self, tiling: Tiling, cause: BaseException) -> None:
         """Take fewer tiles, then smaller ones, then the CPU; say so."""
         device = self.model.device
-        _release(device)
+        self.model.release()
         smaller = max(tiling.least_px, tiling.edge_px // 2)
         if tiling.batch > 1:
             self.limits = dataclasses.replace(tiling, batch=tiling.batch // 2)
@@ -302,7 +343,7 @@ class _Run:
         elif smaller < tiling.edge_px:
             self.limits = dataclasses.replace(tiling, tile_px=smaller)
             what = f"tiles of {self.limits.edge_px} instead of {tiling.edge_px} px"
-        elif device != "cpu":
+        elif not self.model.uses_cpu:
             self.on_cpu = True
             what = "the CPU, which is slower"
         else:
@@ -371,17 +412,32 @@ def stop_between_layers(network: Any) -> None:
     """
 
     def ask(*_: Any) -> None:
-        stop_if_cancelled(getattr(_asked, "cancel", None))
+        stop_if_cancelled(asked_cancel())
 
     for layer in network.modules():
         if not list(layer.children()):
             layer.register_forward_pre_hook(ask)
 
 
+def asked_cancel() -> Cancel | None:
+    """Return the cancel of the run in this thread."""
+    found: Cancel | None = getattr(_asked, "cancel", None)
+    return found
+
+
 @contextlib.contextmanager
-def _cancelling(cancel: Cancel | None) -> Iterator[None]:
-    """Make `cancel` known to the layers that run in this thread."""
-    before = getattr(_asked, "cancel", None)
+def cancelling(cancel: Cancel | None) -> Iterator[None]:
+    """Make `cancel` known to the layers that run in this thread.
+
+    Parameters
+    ----------
+    cancel : callable or None
+
+    Yields
+    ------
+    None
+    """
+    before = asked_cancel()
     _asked.cancel = cancel
     try:
         yield
@@ -465,8 +521,13 @@ def _without_frames(error: BaseException) -> BaseException:
     return error.with_traceback(None)
 
 
-def _release(device: str) -> None:
-    """Give memory that PyTorch keeps for later back to the device."""
+def release(device: str) -> None:
+    """Give memory that PyTorch keeps for later back to the device.
+
+    Parameters
+    ----------
+    device : {"cuda", "mps", "cpu"}
+    """
     module = torch()
     if device == "cuda":
         module.cuda.empty_cache()

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import logging
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from napari_sem_tools.errors import DeviceOutOfMemory, SemError, SemWarning, UntrustedModel
+from napari_sem_tools.errors import DeviceOutOfMemory, SemError, SemWarning
+from napari_sem_tools.models import devices
 from napari_sem_tools.models.card import ModelCard
 from napari_sem_tools.models.devices import (
-    Precision,
     RuntimeSettings,
     choose_device,
     choose_precision,
-    describe,
     is_out_of_memory,
     runtime_settings,
     torch,
 )
-from napari_sem_tools.models.loaded import LoadedModel, bytes_per_px, stop_between_layers
+from napari_sem_tools.models.loaded import LoadedModel
 from napari_sem_tools.models.store import Store
 
 __all__ = [
@@ -41,6 +40,8 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 _GIB = 1024**3
+_GUI_HINT = "start with 'sem-tools gui' to avoid that."
+_said: set[str] = set()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +61,22 @@ class _Key:
 
     sha256: str
     device: str
-    precision: Precision
+    precision: str
     compiled: bool
+    apart: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where a model is to run: a device, here or in a process of its own, and why there."""
+
+    device: str
+    reason: str
+    apart: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "a process of its own" if self.apart else self.device
 
 
 @dataclasses.dataclass(eq=False)
@@ -90,9 +105,16 @@ class _Cache:
         self.slots: dict[_Key, _Slot] = {}
         self.clock = 0
 
+    def bury(self) -> None:
+        """Forget the models whose process has ended; the lock is held."""
+        dead = [k for k, slot in self.slots.items() if slot.model and not slot.model.alive]
+        for key in dead:
+            del self.slots[key]
+
     def take(self, key: _Key, card: ModelCard) -> tuple[_Slot, bool]:
         """Count a lease; tell whether the caller has to load the model."""
         with self.lock:
+            self.bury()
             slot = self.slots.get(key)
             new = slot is None
             if slot is None:
@@ -117,7 +139,9 @@ class _Cache:
     def shrink(self, budget: float, key: str | None = None) -> int:
         """Drop idle models, least recently used first, until all fit; return the bytes."""
         freed = 0
+        dropped: list[LoadedModel] = []
         with self.lock:
+            self.bury()
             idle = [
                 place
                 for place, slot in self.slots.items()
@@ -127,10 +151,16 @@ class _Cache:
             for place in sorted(idle, key=lambda place: self.slots[place].last_use):
                 if held <= budget:
                     break
-                size = self.slots.pop(place).size_bytes
-                held -= size
-                freed += size
-        if freed:
+                slot = self.slots.pop(place)
+                held -= slot.size_bytes
+                freed += slot.size_bytes
+                if slot.model is not None:
+                    dropped.append(slot.model)
+        for model in dropped:
+            model.drop()
+        if dropped:
+            del model, slot
+            dropped.clear()
             _release()
         return freed
 
@@ -163,19 +193,56 @@ def lease(store: Store, name: str, **wish: Any) -> Iterator[LoadedModel]:
     DeviceOutOfMemory
         The weights alone are too much, for the CPU as well.
     """
+    with _lease(store, name, wish, apart=False) as model:
+        yield model
+
+
+@contextlib.contextmanager
+def _lease(store: Store, name: str, wish: dict[str, Any], *, apart: bool) -> Iterator[LoadedModel]:
+    """Borrow a model; what runs apart is also borrowed apart from another device."""
     settings = runtime_settings(**wish)
     card = store.find(name).card
-    device, reason = choose_device(settings.device)
+    place = _place(settings.device, apart)
+    slot, notes = _borrow(store, card, settings, place)
     budget = settings.budget_gib * _GIB
-    slot = _borrow(store, card, settings, device, reason)
     try:
         model = slot.model
         if model is None:
             raise SemError(f"The model {card.key} could not be loaded.")
-        elsewhere = functools.partial(lease, store, card.key, **wish)
-        yield dataclasses.replace(model, settings=settings, elsewhere=elsewhere)
+
+        def elsewhere(**other: Any) -> contextlib.AbstractContextManager[LoadedModel]:
+            return _lease(store, card.key, wish | other, apart=place.apart)
+
+        model = dataclasses.replace(model, settings=settings, elsewhere=elsewhere, notes=notes)
+        model.borrow()
+        try:
+            yield model
+        finally:
+            model.give_back()
     finally:
         _cache.give_back(slot, budget)
+
+
+def describe() -> dict[str, str]:
+    """Say what PyTorch finds where networks run, here or in a process of its own.
+
+    Returns
+    -------
+    dict
+        See `devices.describe`.
+
+    Raises
+    ------
+    MissingExtra, SemError
+        PyTorch is missing or does not load, there either.
+    """
+    place = _place(runtime_settings().device, apart=False)
+    if not place.apart:
+        return devices.describe()
+    from napari_sem_tools.models import remote
+
+    said = remote.describe_there(place.device)
+    return said | {"networks run on": f"a process of their own, there on {said['networks run on']}"}
 
 
 def unload(key: str | None = None) -> int:
@@ -200,25 +267,51 @@ def in_memory() -> tuple[InMemory, ...]:
         return tuple(
             InMemory(slot.key, m.device, m.size_bytes, slot.leases, m.precision)
             for slot in _cache.slots.values()
-            if (m := slot.model) is not None
+            if (m := slot.model) is not None and m.alive
         )
 
 
+def _place(wish: str, apart: bool) -> _Place:
+    """Choose where a model runs; apart where asked, and where PyTorch came too late here."""
+    if apart:
+        return _Place(wish, "asked for", apart=True)
+    try:
+        device, reason = choose_device(wish)
+    except SemError as error:
+        if not devices.loaded_too_late():
+            raise
+        text = f"{error.message} Networks therefore run in a process of their own; {_GUI_HINT}"
+        _warn_once(text)
+        return _Place(wish, error.message, apart=True, notes=(text,))
+    if device == "subprocess":
+        return _Place("auto", reason, apart=True)
+    return _Place(device, reason)
+
+
+def _warn_once(text: str) -> None:
+    """Say it at the first lease; afterwards it stands in the notes of the results alone."""
+    if text not in _said:
+        _said.add(text)
+        warnings.warn(text, SemWarning, stacklevel=2)
+
+
 def _borrow(
-    store: Store, card: ModelCard, settings: RuntimeSettings, device: str, reason: str
-) -> _Slot:
-    """Return a leased place whose model is loaded, on the CPU when a GPU is full."""
-    precision = choose_precision(device, settings.precision)
-    key = _Key(card.weights.sha256, device, precision, settings.compile)
+    store: Store, card: ModelCard, settings: RuntimeSettings, place: _Place
+) -> tuple[_Slot, tuple[str, ...]]:
+    """Return a leased slot whose model is loaded, on the CPU when a GPU is full; and notes."""
+    precision = settings.precision
+    if not place.apart:
+        precision = choose_precision(place.device, precision)
+    key = _Key(card.weights.sha256, place.device, precision, settings.compile, place.apart)
     slot, mine = _cache.take(key, card)
     try:
         if mine:
-            _log.info("loading %s on %s: %s", card.key, device, reason)
+            _log.info("loading %s on %s: %s", card.key, place, place.reason)
             _cache.shrink(settings.budget_gib * _GIB)
             _fill(slot, key, store, card)
         slot.ready.wait()
         if slot.error is None:
-            return slot
+            return slot, place.notes
         error = slot.error
     except BaseException:
         _cache.give_back(slot, settings.budget_gib * _GIB)
@@ -226,14 +319,15 @@ def _borrow(
     _cache.give_back(slot, settings.budget_gib * _GIB)
     if not is_out_of_memory(error):
         raise error
-    if device == "cpu":
+    if place.device == "cpu":
         raise DeviceOutOfMemory(
             f"The memory does not suffice for the weights of {card.key}.",
             hint="Close other programs, unload other models, or choose a smaller model.",
         ) from error
-    text = f"The memory of {device} did not suffice for {card.key}; it now uses the CPU."
+    text = f"The memory of {place} did not suffice for {card.key}; it now uses the CPU."
     warnings.warn(text, SemWarning, stacklevel=2)
-    return _borrow(store, card, settings, "cpu", text)
+    on_cpu = dataclasses.replace(place, device="cpu", reason=text, notes=(*place.notes, text))
+    return _borrow(store, card, settings, on_cpu)
 
 
 def _fill(slot: _Slot, key: _Key, store: Store, card: ModelCard) -> None:
@@ -255,70 +349,25 @@ def _fill(slot: _Slot, key: _Key, store: Store, card: ModelCard) -> None:
 
 
 def _load(store: Store, card: ModelCard, key: _Key) -> LoadedModel:
-    """Build the network and give it its weights, whose hash is checked."""
-    from napari_sem_tools.models.weights import read_verified
+    """Load a model here, or in a process of its own."""
+    weights = store.weights(card.key)
+    if key.apart:
+        from napari_sem_tools.models import remote
 
-    module = torch()
-    raw = read_verified(store.weights(card.key), card.weights)
-    network = _built(card, raw).eval().requires_grad_(False)
-    pixel = bytes_per_px(network, card)
-    network = network.to(key.device).to(memory_format=module.channels_last)
-    size = sum(t.numel() * t.element_size() for t in network.state_dict().values())
-    if key.compiled:
-        network = _compiled(network, card, key.device)
-    else:
-        stop_between_layers(network)
-    return LoadedModel(card, network, key.device, key.precision, size, pixel)
+        return remote.load(
+            weights, card, device=key.device, precision=key.precision, compiled=key.compiled
+        )
+    from napari_sem_tools.models.loading import load
 
-
-def _compiled(network: Any, card: ModelCard, device: str) -> Any:
-    """Translate a network, and try it at once; without a compiler it runs as it is."""
-    module = torch()
-    edge = 4 * card.input.multiple_of
-    try:
-        faster = module.compile(network, dynamic=True)
-        with module.inference_mode():
-            faster(module.zeros(1, card.input.channels, edge, edge, device=device))
-    except (RuntimeError, ImportError, OSError) as error:
-        _log.info("torch.compile failed", exc_info=error)
-        text = f"torch.compile does not work here, so {card.key} runs without it."
-        warnings.warn(text, SemWarning, stacklevel=2)
-        stop_between_layers(network)
-        return network
-    return faster
-
-
-def _built(card: ModelCard, raw: bytes) -> Any:
-    """Build without memory, compare shapes with the weights, then take these as they are."""
-    from napari_sem_tools.models.architectures import build
-    from napari_sem_tools.models.weights import check_shapes, read_header
-
-    module = torch()
-    from safetensors.torch import load
-
-    try:
-        with module.device("meta"):
-            network = build(card.architecture, dict(card.arguments))
-    except UntrustedModel:  # some builders compute with what they make; a wrong one fails again
-        network = build(card.architecture, dict(card.arguments))
-    state = network.state_dict()
-    check_shapes(read_header(raw), {k: tuple(v.shape) for k, v in state.items()})
-    if set(state) != {name for name, _ in _tensors(network)}:  # weights do not say all of it
-        network = build(card.architecture, dict(card.arguments))
-    tensors = {k: v.float() if v.is_floating_point() else v for k, v in load(raw).items()}
-    network.load_state_dict(tensors, assign=True)
-    return network
-
-
-def _tensors(network: Any) -> Iterator[tuple[str, Any]]:
-    """List all that a network computes with."""
-    yield from network.named_parameters(remove_duplicate=False)
-    yield from network.named_buffers(remove_duplicate=False)
+    precision = choose_precision(key.device, key.precision)
+    return load(weights, card, device=key.device, precision=precision, compiled=key.compiled)
 
 
 def _release() -> None:
-    """Give memory of dropped models back to the GPU."""
-    module = torch()
+    """Give memory of dropped models back to the GPU, if PyTorch was loaded here at all."""
+    module = sys.modules.get("torch")
+    if module is None or not hasattr(module, "cuda"):
+        return
     if module.cuda.is_available():
         module.cuda.empty_cache()
     elif module.backends.mps.is_available():
