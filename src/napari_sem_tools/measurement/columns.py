@@ -158,14 +158,11 @@ def _names(scene: Scene) -> NDArray[Any]:
 
 def _neighbour_distance(scene: Scene) -> NDArray[Any]:
     """Return the distance from each centroid to the nearest other one."""
-    from scipy.spatial import cKDTree
-
     particles = scene.particles
     if particles.count < 2:
         return np.full(particles.count, np.nan)
-    points = np.stack([particles.moments.y * particles.ratio, particles.moments.x], axis=1)
-    distances = np.asarray(cKDTree(points).query(points, k=2)[0])
-    return distances[:, 1]
+    y, x = particles.moments.y * particles.ratio, particles.moments.x
+    return particles.engine.nearest(y, x)
 
 
 _INDEX = (

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.measurement.runs import Floats, Ints, Runs
 
-__all__ = ["Ferets", "Hulls", "find_hulls"]
+__all__ = ["Ferets", "Hulls", "Jaws", "find_hulls", "find_jaws"]
 
 _PLAIN_SWEEPS = 4  # sweeps that compare next neighbours only; later ones look farther, too
 _BUCKET = 4  # hulls are measured together when their vertex numbers round up to the same
@@ -55,6 +55,51 @@ class Ferets:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Jaws:
+    """Where calipers grip hulls best; float64 arrays (n,), as both engines find them.
+
+    Lengths that end in ``_y`` and ``_x`` are in the unit of the scale.
+
+    Attributes
+    ----------
+    flat_tall, flat_extent, flat_y, flat_x
+        The edge of smallest width: cross product with the highest vertex above it in half
+        pixels, dot product with the extent along it, and the edge itself.
+    box_tall, box_extent, box_y, box_x
+        The same of the edge on which the smallest rectangle lies.
+    far_y, far_x
+        From one to the other of the two vertices that lie farthest apart.
+    """
+
+    flat_tall: Floats
+    flat_extent: Floats
+    flat_y: Floats
+    flat_x: Floats
+    box_tall: Floats
+    box_extent: Floats
+    box_y: Floats
+    box_x: Floats
+    far_y: Floats
+    far_x: Floats
+
+    def ferets(self, scale: tuple[float, float]) -> Ferets:
+        """Work out diameters and angles; `scale` is the size of a pixel (y, x)."""
+        quarter = scale[0] * scale[1] / 4
+        length = np.hypot(self.flat_y, self.flat_x)
+        box = np.hypot(self.box_y, self.box_x)
+        one, two = self.box_tall * quarter / box, self.box_extent / box
+        return Ferets(
+            self.flat_tall * quarter / length,
+            _screen_angle(self.flat_x, -self.flat_y),
+            np.hypot(self.far_y, self.far_x),
+            _screen_angle(self.far_y, self.far_x),
+            self.flat_extent / length,
+            np.maximum(one, two),
+            np.minimum(one, two),
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Hulls:
     """Convex hulls as rings of vertices in whole half pixels.
 
@@ -82,7 +127,7 @@ class Hulls:
         if not len(self.sizes):
             return np.zeros(0)
         steps = self._edges()
-        lengths = np.hypot(steps[0] * (scale[0] / 2), steps[1] * (scale[1] / 2))
+        lengths = np.sqrt((steps[0] * (scale[0] / 2)) ** 2 + (steps[1] * (scale[1] / 2)) ** 2)
         return np.add.reduceat(lengths, self.offsets)
 
     def area(self, scale: tuple[float, float]) -> Floats:
@@ -95,29 +140,7 @@ class Hulls:
         twice = np.abs(np.add.reduceat(x * step_y - y * step_x, self.offsets))
         return twice * (scale[0] * scale[1] / 8)
 
-    def ferets(self, scale: tuple[float, float]) -> Ferets:
-        """Measure the diameters of each hull with calipers on every edge.
-
-        Parameters
-        ----------
-        scale : (float, float)
-            Size of a pixel (y, x).
-
-        Returns
-        -------
-        Ferets
-        """
-        results = np.zeros((7, len(self.sizes)))
-        buckets = -(-self.sizes // _BUCKET) * _BUCKET
-        for size in np.unique(buckets):
-            members = np.flatnonzero(buckets == size)
-            step = max(1, _CELLS // int(size) ** 2)
-            for first in range(0, len(members), step):
-                part = members[first : first + step]
-                results[:, part] = _calipers(*self._padded(part, int(size)), scale)
-        return Ferets(*results)
-
-    def _padded(self, members: Ints, size: int) -> tuple[Floats, Floats]:
+    def padded(self, members: Ints, size: int) -> tuple[Floats, Floats]:
         """Return the rings as columns of equal length; the last vertex is repeated."""
         rank = np.minimum(np.arange(size)[:, None], self.sizes[members] - 1)
         where = self.offsets[members] + rank
@@ -261,54 +284,66 @@ def _last_of(chain: Ints) -> Ints:
     return np.flatnonzero(np.diff(chain, append=chain[-1] + 1) != 0)
 
 
+def find_jaws(hulls: Hulls, scale: tuple[float, float]) -> Jaws:
+    """Set calipers on every edge of every hull.
+
+    Parameters
+    ----------
+    hulls : Hulls
+    scale : (float, float)
+        Size of a pixel (y, x).
+
+    Returns
+    -------
+    Jaws
+    """
+    results = np.zeros((10, len(hulls.sizes)))
+    buckets = -(-hulls.sizes // _BUCKET) * _BUCKET
+    for size in np.unique(buckets):
+        members = np.flatnonzero(buckets == size)
+        step = max(1, _CELLS // int(size) ** 2)
+        for first in range(0, len(members), step):
+            part = members[first : first + step]
+            results[:, part] = _calipers(*hulls.padded(part, int(size)), scale)
+    return Jaws(*results)
+
+
 def _calipers(y: Floats, x: Floats, scale: tuple[float, float]) -> Floats:
-    """Measure rings of (vertex, hull) in half pixels; returns the seven rows of `Ferets`.
+    """Measure rings of (vertex, hull) in half pixels; returns the ten rows of `Jaws`.
 
     The height of vertex j over edge i is their cross product over the edge's length.
+    Squares are compared, so that equal widths stay equal whatever the engine.
     """
     half_y, half_x = scale[0] / 2, scale[1] / 2
     edge_y, edge_x = np.roll(y, -1, axis=0) - y, np.roll(x, -1, axis=0) - x
     height = edge_y * x[:, None] - edge_x * y[:, None]  # (vertex, edge, hull), whole numbers
     tallest = height.max(axis=0) - (edge_y * x - edge_x * y)
-    y, x, edge_y, edge_x = y * half_y, x * half_x, edge_y * half_y, edge_x * half_x
-    along = edge_y * y[:, None] + edge_x * x[:, None]
+    edge_y, edge_x = edge_y * half_y, edge_x * half_x
+    along = edge_y * (y * half_y)[:, None] + edge_x * (x * half_x)[:, None]
     extent = along.max(axis=0) - along.min(axis=0)
-    length = np.hypot(edge_y, edge_x)
-    real = length > 0  # the repeated last vertex makes edges of no length
-    length[~real] = 1.0
-    width = tallest * (half_y * half_x) / length
-    extent /= length
+    square = edge_y * edge_y + edge_x * edge_x
+    real = square > 0  # the repeated last vertex makes edges of no length
+    square[~real] = 1.0
     hull = np.arange(y.shape[1])
-    flat = np.where(real, width, np.inf).argmin(axis=0), hull
-    box = np.where(real, width * extent, np.inf).argmin(axis=0), hull
-    sides = np.sort(np.stack([width[box], extent[box]]), axis=0)
-    largest, angle = _diameter(y, x)
-    return np.stack(
-        [
-            width[flat],
-            _screen_angle(edge_x[flat], -edge_y[flat]),
-            largest,
-            angle,
-            extent[flat],
-            sides[1],
-            sides[0],
-        ]
-    )
+    flat = np.where(real, tallest * tallest / square, np.inf).argmin(axis=0), hull
+    box = np.where(real, tallest * extent / square, np.inf).argmin(axis=0), hull
+    edges = (tallest, extent, edge_y, edge_x)
+    chosen = [values[edge] for edge in (flat, box) for values in edges]
+    return np.stack([*chosen, *_farthest(y, x, half_y, half_x)])
 
 
-def _diameter(y: Floats, x: Floats) -> tuple[Floats, Floats]:
-    """Return the largest distance of two vertices of each hull and its direction."""
-    square = y - y[:, None]
+def _farthest(y: Floats, x: Floats, half_y: float, half_x: float) -> tuple[Floats, Floats]:
+    """Return the step between the two vertices of each hull that lie farthest apart."""
+    square = (y - y[:, None]) * half_y
     square *= square
-    other = x - x[:, None]
+    other = (x - x[:, None]) * half_x
     other *= other
     square += other
     hull = np.arange(y.shape[1])
     one = square.max(axis=0).argmax(axis=0)
-    dy, dx = y - y[one, hull], x - x[one, hull]
-    two = (dy * dy + dx * dx).argmax(axis=0)
-    dy, dx = dy[two, hull], dx[two, hull]
-    return np.hypot(dy, dx), _screen_angle(dy, dx)
+    dy, dx = (y - y[one, hull]) * half_y, (x - x[one, hull]) * half_x
+    two = (dy * dy + dx * dx).argmax(axis=0), hull
+    return dy[two], dx[two]
 
 
 def _screen_angle(dy: Floats, dx: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""What lies along the outlines: perimeter, contacts between particles, contrast at the edge.
+"""What lies along the outlines: perimeter and contacts between particles.
 
 Neighbours with another label count as outside, and so does what is beyond the image, so
 that every particle is measured as if it were alone.
@@ -10,14 +10,10 @@ import dataclasses
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_sem_tools.measurement.runs import Floats, Ints, Runs
 
-__all__ = ["Outlines", "find_outlines"]
-
-RING_PX = 3  # how far outside the outline the edge contrast looks
-"""Width in px of the surroundings that the edge contrast compares with."""
+__all__ = ["Outlines", "find_outlines", "outlines_of"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,14 +26,10 @@ class Outlines:
         Entries from outside along rows, columns, diagonals and anti-diagonals.
     pairs : int64 array (m, 2)
         Particle numbers that touch, also by a corner; each pair once, smaller one first.
-    tops, bottoms : int64 arrays
-        Flattened indices of pixels with something else above, or below.
     """
 
     entries: Ints
     pairs: Ints
-    tops: Ints
-    bottoms: Ints
 
     def crofton(self, ratio: float = 1.0) -> Floats:
         """Return the perimeter by the Crofton formula with four directions.
@@ -69,108 +61,68 @@ class Outlines:
         return math.pi * np.asarray(weights) @ self.entries
 
 
-def find_outlines(labels: NDArray[np.integer], runs: Runs) -> Outlines:
-    """Count the entries into every particle and find which ones touch.
+def outlines_of(entries: Ints, keys: Ints) -> Outlines:
+    """Gather the entries and name every touching pair once.
 
     Parameters
     ----------
-    labels : integer array (Y, X)
-    runs : Runs
-        The runs of the same labels.
+    entries : int64 array (4, n)
+    keys : int64 array
+        Touching pairs as ``smaller * n + larger``, in any order, some of them repeatedly.
 
     Returns
     -------
     Outlines
     """
-    flat = np.ascontiguousarray(labels).ravel()
-    columns = runs.shape[1]
-    entries = np.zeros((4, runs.count), np.int64)
-    entries[0] = np.bincount(runs.particle, minlength=runs.count)
-    changes = _steps(flat, columns, columns)
-    tops = changes[flat[changes] != 0]
-    above = changes[changes >= columns] - columns
-    bottoms = above[flat[above] != 0]
-    contacts = [_contacts(flat, runs.start[runs.first > 0], 1), _contacts(flat, tops, columns)]
-    entries[1] = np.bincount(runs.particles_of(flat[tops]), minlength=runs.count)
-    for direction, offset, side in ((2, columns + 1, 0), (3, columns - 1, columns - 1)):
-        places = _steps(flat, columns, offset, outside=side)
-        places = places[flat[places] != 0]
-        entries[direction] = np.bincount(runs.particles_of(flat[places]), minlength=runs.count)
-        contacts.append(_contacts(flat, places[places % columns != side], offset))
-    return Outlines(entries, _distinct(np.concatenate(contacts, axis=1), runs), tops, bottoms)
+    count = entries.shape[1]
+    once = np.unique(keys)
+    return Outlines(entries, np.stack([once // max(count, 1), once % max(count, 1)], axis=1))
 
 
-def _steps(
-    flat: NDArray[np.integer], columns: int, offset: int, *, outside: int | None = None
-) -> Ints:
-    """Return the pixels that differ from the one `offset` places before them.
+def find_outlines(runs: Runs) -> tuple[Ints, Ints]:
+    """Count the entries into every particle and find which ones touch.
 
-    The first row, and the column `outside`, have nothing before them and always differ.
-    """
-    differs = np.empty(flat.size, bool)
-    if offset > 0:
-        np.not_equal(flat[offset:], flat[:-offset], out=differs[offset:])
-    differs[:columns] = True
-    differs[: max(offset, 0)] = True
-    if outside is not None:
-        differs[outside::columns] = True
-    return np.flatnonzero(differs)
-
-
-def _contacts(flat: NDArray[np.integer], places: Ints, offset: int) -> NDArray[np.integer]:
-    """Return the two labels on both sides of a step, where both are particles."""
-    places = places[places >= offset]
-    here, before = flat[places], flat[places - offset]
-    both = (before != 0) & (before != here)
-    return np.stack([here[both], before[both]])
-
-
-def _distinct(contacts: NDArray[np.integer], runs: Runs) -> Ints:
-    """Name every touching pair once."""
-    if not contacts.size:
-        return np.zeros((0, 2), np.int64)
-    pair = np.sort(runs.particles_of(contacts), axis=0)
-    keys = np.unique(pair[0] * runs.count + pair[1])
-    return np.stack([keys // runs.count, keys % runs.count], axis=1)
-
-
-def surroundings(
-    runs: Runs, outlines: Outlines, labels: NDArray[np.integer], usable: NDArray[np.bool_]
-) -> list[tuple[Ints, Ints]]:
-    """List the background pixels next to every particle.
-
-    From every outline pixel the way goes straight outwards, along its row or column, for
-    `RING_PX` pixels or until another particle, the border or the edge of the field.
+    Entries along columns and diagonals are the pixels of a run without those that the
+    runs of the same particle in the row above cover, shifted by one for diagonals.
 
     Parameters
     ----------
-    runs, outlines, labels
-        The same label image.
-    usable : bool array (Y, X)
-        Where there is specimen; other pixels count as unknown.
+    runs : Runs
 
     Returns
     -------
-    list of (particle, index)
-        Particle numbers and flattened pixel indices; a pixel that lines reach from
-        several sides is listed as often.
+    entries : int64 array (4, n)
+    keys : int64 array
+        Touching pairs as ``smaller * n + larger``, some of them repeatedly.
     """
-    rows, columns = runs.shape
-    flat, free = labels.ravel(), usable.ravel()
-    start, stop = runs.start, runs.start + runs.length - 1
-    top, bottom = runs.particles_of(flat[outlines.tops]), runs.particles_of(flat[outlines.bottoms])
-    ways = (
-        (runs.particle, start, -1, start - runs.first),
-        (runs.particle, stop, 1, stop - runs.last + columns - 1),
-        (top, outlines.tops, -columns, outlines.tops % columns),
-        (bottom, outlines.bottoms, columns, outlines.bottoms % columns + (rows - 1) * columns),
-    )
-    found = []
-    for particle, place, step, limit in ways:
-        for _ in range(RING_PX):
-            inside = place != limit
-            particle, place, limit = particle[inside], place[inside] + step, limit[inside]
-            open_ = (flat[place] == 0) & free[place]
-            particle, place, limit = particle[open_], place[open_], limit[open_]
-            found.append((particle, place))
-    return found
+    particle, starts = runs.raster.particle, runs.raster.starts
+    width = runs.shape[1] + 2  # two columns more, so that no run reaches round a row's end
+    line = np.repeat(np.arange(len(starts) - 1) * width, np.diff(starts))
+    begin, end = line + runs.raster.first, line + runs.raster.last
+    low = np.searchsorted(end, begin - width - 1)
+    number = np.searchsorted(begin, end - width + 1, side="right") - low
+    here = np.repeat(np.arange(len(begin)), number)
+    there = _counted(low, number)
+    same = particle[here] == particle[there]
+    other = here[~same], there[~same]
+    here, there = here[same], there[same]
+    entries = np.empty((4, runs.count), np.int64)
+    entries[0] = np.bincount(particle, minlength=runs.count)
+    pixels = runs.total(runs.length)
+    for direction, shift in ((1, 0), (2, 1), (3, -1)):
+        shared = np.minimum(end[here], end[there] + width + shift)
+        shared -= np.maximum(begin[here], begin[there] + width + shift)
+        covered = np.bincount(particle[here], np.maximum(shared + 1, 0), runs.count)
+        entries[direction] = pixels - covered.astype(np.int64)
+    beside = np.flatnonzero(begin[1:] == end[:-1] + 1)
+    one = np.concatenate([particle[other[0]], particle[beside]])
+    two = np.concatenate([particle[other[1]], particle[beside + 1]])
+    return entries, np.minimum(one, two) * runs.count + np.maximum(one, two)
+
+
+def _counted(low: Ints, number: Ints) -> Ints:
+    """Count up from each `low` so many times, one after the other."""
+    ends = np.cumsum(number)
+    counted: Ints = np.arange(int(ends[-1]) if len(ends) else 0)
+    counted += np.repeat(low - ends + number, number)
+    return counted

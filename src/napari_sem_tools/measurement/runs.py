@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.errors import InvalidSettings
 
-__all__ = ["Runs", "find_runs"]
+__all__ = ["RasterRuns", "RunSums", "Runs", "compact", "find_runs", "run_sums"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -23,6 +23,24 @@ Floats = NDArray[np.float64]
 Number = TypeVar("Number", np.int64, np.float64)
 
 _SPARSE = 4  # labels numbered above this times the number of runs are looked up by bisection
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RasterRuns:
+    """All runs row by row, from left to right.
+
+    Attributes
+    ----------
+    particle, first, last : int64 arrays (runs,)
+        Particle, and first and last column, both inside.
+    starts : int64 array (rows + 1,)
+        First run of each row.
+    """
+
+    particle: Ints
+    first: Ints
+    last: Ints
+    starts: Ints
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,6 +55,8 @@ class Runs:
         First run of each particle.
     particle, row, first, last : int64 arrays (runs,)
         Particle, row, and first and last column of each run, both inside.
+    raster : RasterRuns
+        The same runs row by row.
     shape : (int, int)
         Rows and columns of the label image.
     """
@@ -47,6 +67,7 @@ class Runs:
     row: Ints
     first: Ints
     last: Ints
+    raster: RasterRuns
     shape: tuple[int, int]
 
     @property
@@ -113,28 +134,99 @@ def find_runs(labels: NDArray[np.integer]) -> Runs:
     value = flat[begin]
     end = np.append(begin[1:], flat.size) - 1
     inside = value != 0
-    begin, end, value = begin[inside], end[inside], _checked(value[inside])
-    names, particle = _compact(value)
-    order = np.argsort(_small(particle, len(names)), kind="stable")
-    particle, begin, end = particle[order], begin[order], end[order]
-    offsets = np.flatnonzero(np.diff(particle, prepend=-1))
+    begin, end, value = begin[inside], end[inside], value[inside].astype(np.int64)
+    names, particle = compact(value)
     row = begin // max(columns, 1)
-    shift = row * columns
-    return Runs(names, offsets, particle, row, begin - shift, end - shift, (rows, columns))
+    first, last = begin - row * columns, end - row * columns
+    starts = np.searchsorted(row, np.arange(rows + 1))
+    raster = RasterRuns(particle, first, last, starts)
+    order = np.argsort(_small(particle, len(names)), kind="stable")
+    particle = particle[order]
+    offsets = np.flatnonzero(np.diff(particle, prepend=-1))
+    return Runs(
+        names, offsets, particle, row[order], first[order], last[order], raster, (rows, columns)
+    )
 
 
-def _checked(values: NDArray[np.integer]) -> Ints:
-    """Refuse labels that no particle can have."""
-    if values.size and (int(values.min()) < 0 or int(values.max()) > np.iinfo(np.int64).max):
+@dataclasses.dataclass(frozen=True, eq=False)
+class RunSums:
+    """Whole numbers that area, box and moments follow from; int64 arrays (n,).
+
+    Attributes
+    ----------
+    pixels : int64 array (n,)
+        Number of pixels.
+    top, left, bottom, right : int64 arrays (n,)
+        Box, half open.
+    y, x, yy, xx, xy : int64 arrays (n,)
+        Sums of coordinates and their products, counted from the corner of the box, since
+        raw ones lose digits in large images.
+    """
+
+    pixels: Ints
+    top: Ints
+    left: Ints
+    bottom: Ints
+    right: Ints
+    y: Ints
+    x: Ints
+    yy: Ints
+    xx: Ints
+    xy: Ints
+
+
+def run_sums(runs: Runs) -> RunSums:
+    """Sum pixels and coordinates of every particle, in closed form for each run.
+
+    Parameters
+    ----------
+    runs : Runs
+
+    Returns
+    -------
+    RunSums
+    """
+    top, left = runs.smallest(runs.row), runs.smallest(runs.first)
+    n = runs.length
+    y, a = runs.row - top[runs.particle], runs.first - left[runs.particle]
+    pairs = n * (n - 1)
+    x = n * a + pairs // 2
+    return RunSums(
+        runs.total(n),
+        top,
+        left,
+        runs.largest(runs.row) + 1,
+        runs.largest(runs.last) + 1,
+        runs.total(n * y),
+        runs.total(x),
+        runs.total(n * y * y),
+        runs.total(n * a * a + a * pairs + pairs * (2 * n - 1) // 6),
+        runs.total(x * y),
+    )
+
+
+def compact(values: Ints) -> tuple[Ints, Ints]:
+    """Give the labels that occur numbers from 0 without gaps.
+
+    Parameters
+    ----------
+    values : int64 array (runs,)
+
+    Returns
+    -------
+    labels : int64 array (n,)
+    particle : int64 array (runs,)
+
+    Raises
+    ------
+    InvalidSettings
+        A label is negative.
+    """
+    if values.size and int(values.min()) < 0:
         raise InvalidSettings(
             f"Labels run from {values.min()} to {values.max()}.",
             hint="Particles are numbered from 1; 0 is background.",
         )
-    return values.astype(np.int64, copy=False)
-
-
-def _compact(values: Ints) -> tuple[Ints, Ints]:
-    """Give the labels that occur numbers from 0 without gaps."""
     if values.size and int(values.max()) <= _SPARSE * values.size:
         occurs = np.bincount(values) > 0
         return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[values]

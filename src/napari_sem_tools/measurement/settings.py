@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Literal
 
 from napari_sem_tools.settings import Settings, described
 
@@ -86,3 +86,10 @@ class MeasureSettings(Settings):
     inscribed: Annotated[
         bool, described("Measure the largest disc inside each particle; takes longer")
     ] = False
+    engine: Annotated[
+        Literal["auto", "numba", "numpy"],
+        described(
+            "What measures: compiled loops (numba) or arrays (numpy), with the same numbers; "
+            "auto takes numba where it is installed and the image is large"
+        ),
+    ] = "auto"

@@ -12,9 +12,11 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.measurement.hull import Ferets, Hulls, find_hulls
-from napari_sem_tools.measurement.outline import Outlines, find_outlines, surroundings
-from napari_sem_tools.measurement.runs import Floats, Ints, Runs, find_runs
+from napari_sem_tools.measurement.engine import NUMPY, Engine
+from napari_sem_tools.measurement.grey import positions
+from napari_sem_tools.measurement.hull import Ferets, Hulls
+from napari_sem_tools.measurement.outline import Outlines, outlines_of
+from napari_sem_tools.measurement.runs import Floats, Ints, Runs, RunSums
 
 __all__ = ["Box", "Grey", "Moments", "Particles"]
 
@@ -66,12 +68,15 @@ class Particles:
         Grey values.
     usable : bool array (Y, X) or None
         Where there is specimen; None: everywhere.
+    engine : Engine
+        What works through pixels and runs.
     """
 
     labels: NDArray[np.integer]
     ratio: float = 1.0
     image: NDArray[np.generic] | None = None
     usable: NDArray[np.bool_] | None = None
+    engine: Engine = NUMPY
 
     @property
     def count(self) -> int:
@@ -86,17 +91,22 @@ class Particles:
     @functools.cached_property
     def runs(self) -> Runs:
         """Runs of equal labels."""
-        return find_runs(self.labels)
+        return self.engine.find_runs(self.labels)
+
+    @functools.cached_property
+    def sums(self) -> RunSums:
+        """Whole numbers that area, box and moments follow from."""
+        return self.engine.run_sums(self.runs)
 
     @functools.cached_property
     def outlines(self) -> Outlines:
         """Entries along four directions and contacts."""
-        return find_outlines(self.labels, self.runs)
+        return outlines_of(*self.engine.find_outlines(self.runs))
 
-    @functools.cached_property
+    @property
     def pixels(self) -> Ints:
         """Number of pixels of each particle."""
-        return self.runs.total(self.runs.length)
+        return self.sums.pixels
 
     @functools.cached_property
     def area(self) -> Floats:
@@ -108,36 +118,23 @@ class Particles:
         """Diameter of the disc of equal area."""
         return np.sqrt(4 / np.pi * self.area)
 
-    @functools.cached_property
+    @property
     def box(self) -> Box:
         """Bounding boxes in rows and columns."""
-        runs = self.runs
-        return Box(
-            runs.smallest(runs.row),
-            runs.smallest(runs.first),
-            runs.largest(runs.row) + 1,
-            runs.largest(runs.last) + 1,
-        )
+        return Box(self.sums.top, self.sums.left, self.sums.bottom, self.sums.right)
 
     @functools.cached_property
     def moments(self) -> Moments:
-        """Centroids and second moments, in closed form for each run.
-
-        Coordinates start at each particle's box, since sums of squares of raw ones lose
-        digits in large images.
-        """
-        runs, box = self.runs, self.box
-        n = runs.length.astype(np.float64)
-        y = (runs.row - box.top[runs.particle]).astype(np.float64)
-        a = (runs.first - box.left[runs.particle]).astype(np.float64)
-        sum_x = n * a + n * (n - 1) / 2
-        sum_xx = n * a * a + a * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6
-        area = self.pixels.astype(np.float64)
-        mean_y, mean_x = runs.total(n * y) / area, runs.total(sum_x) / area
-        yy = runs.total(n * y * y) / area - mean_y**2
-        xx = runs.total(sum_xx) / area - mean_x**2
-        xy = runs.total(sum_x * y) / area - mean_y * mean_x
-        return Moments(mean_y + box.top, mean_x + box.left, yy * self.ratio**2, xx, xy * self.ratio)
+        """Centroids and central second moments."""
+        sums, n = self.sums, self.pixels.astype(np.float64)
+        y, x = sums.y / n, sums.x / n
+        return Moments(
+            y + sums.top,
+            x + sums.left,
+            (sums.yy / n - y * y) * self.ratio**2,
+            sums.xx / n - x * x,
+            (sums.xy / n - y * x) * self.ratio,
+        )
 
     @functools.cached_property
     def axes(self) -> tuple[Floats, Floats]:
@@ -166,7 +163,7 @@ class Particles:
     @functools.cached_property
     def hulls(self) -> Hulls:
         """Convex hulls of the midpoints of pixel edges."""
-        return find_hulls(self.runs)
+        return self.engine.find_hulls(self.runs)
 
     @functools.cached_property
     def hull_perimeter(self) -> Floats:
@@ -181,17 +178,17 @@ class Particles:
     @functools.cached_property
     def ferets(self) -> Ferets:
         """Feret diameters of the midpoint hull."""
-        return self.hulls.ferets(self.scale)
+        return self.engine.find_jaws(self.hulls, self.scale).ferets(self.scale)
 
     @functools.cached_property
     def corner_hulls(self) -> Hulls:
         """Convex hulls of the pixel corners."""
-        return find_hulls(self.runs, corners=True)
+        return self.engine.find_hulls(self.runs, corners=True)
 
     @functools.cached_property
     def corner_ferets(self) -> Ferets:
         """Feret diameters of the corner hull."""
-        return self.corner_hulls.ferets(self.scale)
+        return self.engine.find_jaws(self.corner_hulls, self.scale).ferets(self.scale)
 
     @functools.cached_property
     def perimeter(self) -> Floats:
@@ -205,25 +202,23 @@ class Particles:
             return self._grey()
 
     def _grey(self) -> Grey:
-        """Sum values and squares over the pixels of each particle."""
-        runs = self.runs
-        if self.image is None or not runs.count:
-            return Grey(*np.full((4, runs.count), np.nan))
-        length = runs.length
-        offsets = np.cumsum(length) - length
-        values = self.image.ravel()[_positions(runs.start, length)]
-        first = offsets[runs.offsets]
-        base = float(np.asarray(values[0], np.float64))
-        shifted = values.astype(np.float64) - base  # near 0, so that squares keep their digits
-        mean = np.add.reduceat(shifted, first) / self.pixels
-        np.multiply(shifted, shifted, out=shifted)
-        square = np.add.reduceat(shifted, first) / self.pixels
+        """Work out mean and SD from sums of values and squares."""
+        if self.image is None or not self.count:
+            return Grey(*np.full((4, self.count), np.nan))
+        total, square, low, high = self.engine.grey_sums(self.runs, self.image, self._base)
+        mean = total / self.pixels
         return Grey(
-            mean + base,
-            np.sqrt(np.maximum(square - mean**2, 0)),
-            np.minimum.reduceat(values, first).astype(np.float64),
-            np.maximum.reduceat(values, first).astype(np.float64),
+            mean + self._base,
+            np.sqrt(np.maximum(square / self.pixels - mean * mean, 0)),
+            low,
+            high,
         )
+
+    @functools.cached_property
+    def _base(self) -> float:
+        """A grey value that sums are counted from, so that squares keep their digits."""
+        first = self.runs.row[0], self.runs.first[0]
+        return 0.0 if self.image is None else float(np.asarray(self.image[first], np.float64))
 
     @functools.cached_property
     def edge_contrast(self) -> Floats:
@@ -236,18 +231,13 @@ class Particles:
         if self.image is None or not self.count:
             return np.full(self.count, np.nan)
         usable = np.ones(self.labels.shape, bool) if self.usable is None else self.usable
-        image = self.image.ravel()
-        count, total, square = np.zeros((3, self.count))
-        base = float(np.asarray(image[self.runs.start[0]], np.float64))
-        for particle, place in surroundings(self.runs, self.outlines, self.labels, usable):
-            values = image[place].astype(np.float64) - base
-            count += np.bincount(particle, minlength=self.count)
-            total += np.bincount(particle, values, self.count)
-            square += np.bincount(particle, values * values, self.count)
+        count, total, square = self.engine.surrounding_sums(
+            self.runs, self.labels, usable, self.image, self._base
+        )
         mean = divided(total, count)
         variance = np.maximum(divided(square, count) - mean**2, 0)
         pooled = divided(self.pixels * self.grey.sd**2 + count * variance, self.pixels + count)
-        return divided(self.grey.mean - base - mean, np.sqrt(pooled))
+        return divided(self.grey.mean - self._base - mean, np.sqrt(pooled))
 
     @functools.cached_property
     def inscribed(self) -> Floats:
@@ -266,7 +256,7 @@ class Particles:
         for colour in range(int(colours.max()) + 1):
             mine = colours[runs.particle] == colour
             length = runs.length[mine]
-            places = _positions(runs.start[mine], length)
+            places = positions(runs.start[mine], length)
             mask = np.zeros(self.labels.size, bool)
             mask[places] = True
             padded = np.pad(mask.reshape(self.labels.shape), 1)  # beyond the image is outside
@@ -329,10 +319,3 @@ def coloured(count: int, pairs: Ints) -> Ints:
             waiting[near.ravel()] = False
         colour += 1
     return colours
-
-
-def _positions(start: Ints, length: Ints) -> Ints:
-    """Return the flattened indices of all pixels of runs, one run after the other."""
-    offsets = np.cumsum(length) - length
-    positions: Ints = np.arange(int(length.sum())) + np.repeat(start - offsets, length)
-    return positions

@@ -14,6 +14,7 @@ from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.measurement.columns import Scene, columns_for
 from napari_sem_tools.measurement.doubt import judge
 from napari_sem_tools.measurement.edge import boundary_of, grow, touches
+from napari_sem_tools.measurement.engine import choose_engine
 from napari_sem_tools.measurement.settings import MeasureSettings
 from napari_sem_tools.measurement.shape import Particles
 from napari_sem_tools.micrograph import Micrograph, Segmentation
@@ -198,7 +199,8 @@ def _scene(
     size = image.calibration.pixel_size
     ratio = size[0] / size[1] if size else 1.0
     grey = image.grey if settings.intensity else None
-    particles = Particles(labels, ratio, grey, image.field)
+    engine = choose_engine(settings.engine, labels.size)
+    particles = Particles(labels, ratio, grey, image.field, engine)
     runs = particles.runs
     confidence = np.full(particles.count, np.nan)
     if isinstance(source, Segmentation):
