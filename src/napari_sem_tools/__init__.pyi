@@ -22,3 +22,6 @@ from .segmentation import segment as segment
 from .simulation import SimulationSettings as SimulationSettings
 from .simulation import simulate as simulate
 from .statistics import summarize as summarize
+from .training import TrainingRun as TrainingRun
+from .training import TrainingSettings as TrainingSettings
+from .training import train_segmentation as train_segmentation

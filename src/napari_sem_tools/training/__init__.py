@@ -1,1 +1,5 @@
-"""Learning: scenes, targets, crops, losses and the loop."""
+"""Learning: training sets, augmentation, targets, losses, the loop, and its process."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -73,7 +73,7 @@ def enlarge(
     checked = check_folder(folder, targets=targets, group_by=group_by).require_good()
     built = target.with_name(f".{target.name}.enlarged.partial")
     shutil.rmtree(built, ignore_errors=True)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     try:
         for number in range(count):
             stop_if_cancelled(cancel)

@@ -46,7 +46,11 @@ _MOST_CLASSES = 64
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """An image with its mask, its ignored regions and the specimen that it belongs to."""
+    """An image with its mask, its ignored regions and the specimen that it belongs to.
+
+    `digest` and `mask_digest` are the SHA-256 of the pixels of both, once they were checked;
+    that of the mask counts the ignored regions as well.
+    """
 
     name: str
     image: Path
@@ -54,6 +58,7 @@ class Sample:
     ignore: Path | None
     group: str
     digest: str = ""
+    mask_digest: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -310,8 +315,19 @@ def _checked(
         raise _BadFile(_relative(folder, sample.mask), f"classes.csv has no value {listed}")
     seen.values |= values if len(seen.values) <= _MOST_CLASSES else set()
     seen.binary += len(values - {0}) == 1
-    digest = hashlib.sha256(np.ascontiguousarray(image.grey).tobytes()).hexdigest()
-    return dataclasses.replace(sample, digest=digest)
+    marked = [np.asarray(mask.pixels)]
+    if sample.ignore is not None:
+        marked.append(_ignored(sample.ignore, image.shape))
+    digests = [_digest(image.grey), _digest(*marked)]
+    return dataclasses.replace(sample, digest=digests[0], mask_digest=digests[1])
+
+
+def _digest(*arrays: NDArray[Any]) -> str:
+    """Hash the values of arrays."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _plane(path: Path, folder: Path) -> Micrograph:
@@ -355,7 +371,7 @@ def _ignored(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     marked = np.asarray(read(path).plane(0).grey) != 0
     if marked.shape != shape:
         raise InvalidTrainingSet("it has not the size of the image")
-    return marked
+    return np.asarray(marked, bool)
 
 
 def _same_pixels(folder: Path, samples: Iterable[Sample]) -> Iterator[Fault]:

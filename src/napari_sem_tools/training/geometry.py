@@ -152,7 +152,7 @@ def distort(
 
         at = places * cells
         moved = [map_coordinates(part, at, order=1, mode="nearest") for part in nodes]
-        return places + np.stack(moved)
+        return np.asarray(places + np.stack(moved), float)
 
     return back
 
@@ -247,7 +247,8 @@ def sample(
     nearest = np.where(nearest < shape, nearest, 2 * shape - 1 - nearest)
     if np.array_equal(places, np.round(places)):  # mirror images and quarter turns are exact
         return image[nearest[0], nearest[1]], mask[..., nearest[0], nearest[1]]
-    taken = map_coordinates(image, places, order=order, mode="reflect", output=np.float32)
+    exactly: Any = {"order": order, "mode": "reflect", "output": np.float32}
+    taken = np.asarray(map_coordinates(image, places, **exactly), np.float32)
     return taken, mask[..., nearest[0], nearest[1]]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PLANES", "separation_targets"]
+__all__ = ["PLANES", "class_targets", "separation_targets"]
 
 PLANES = ("foreground", "border", "distance", "weight")
 """Meaning of the planes, in order."""
@@ -60,6 +60,34 @@ def separation_targets(
     weight = np.ones(numbers.shape) if ignore is None else ~ignore
     planes = np.stack([foreground, border, relative, weight])
     return np.asarray(np.rint(255 * planes), np.uint8)
+
+
+def class_targets(
+    classes: NDArray[Any], ignore: NDArray[np.bool_] | None = None
+) -> NDArray[np.uint8]:
+    """Join the class of every pixel with its weight.
+
+    Parameters
+    ----------
+    classes : integer array (Y, X)
+        0 is background, 1 the first class.
+    ignore : bool array (Y, X), optional
+        Pixels that count for nothing.
+
+    Returns
+    -------
+    uint8 array (2, Y, X)
+        *class*, and *weight*: 0 where ignored, else 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class_targets(np.array([[0, 2]]), np.array([[True, False]])).tolist()
+    [[[0, 2]], [[0, 1]]]
+    """
+    numbers = np.asarray(classes)
+    weight = np.ones(numbers.shape, bool) if ignore is None else ~ignore
+    return np.stack([numbers.astype(np.uint8), weight.astype(np.uint8)])
 
 
 def _outlines(labels: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -1,0 +1,10 @@
+from .enlarge import enlarge as enlarge
+from .events import TrainingEvent as TrainingEvent
+from .folder import check_folder as check_folder
+from .logs import read_log as read_log
+from .recipes import RECIPES as RECIPES
+from .run import TrainingRun as TrainingRun
+from .segmentation import train_segmentation as train_segmentation
+from .settings import TrainingSettings as TrainingSettings
+from .splits import repeated_splits as repeated_splits
+from .trainings import TRAININGS as TRAININGS
