@@ -167,11 +167,11 @@ def _inside(
 
 def _bands(free: NDArray[np.bool_]) -> tuple[Ints, Ints] | None:
     """Return heights and widths of rectangles one above the other; None: not of this form."""
-    filled = free.any(axis=1)
+    filled: NDArray[np.bool_] = np.atleast_1d(free.any(axis=1))
     starts, stops = _runs(filled)
     widths = []
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-        left, right = _runs(np.asarray(free[start]))
+        left, right = _runs(free[start : start + 1].ravel())
         if len(left) != 1 or not (free[start:stop] == free[start]).all():
             return None
         widths.append(int(right[0] - left[0]))

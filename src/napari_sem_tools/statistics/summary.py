@@ -99,10 +99,8 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; NaN becomes None."""
-        values = dataclasses.asdict(self)
-        values["intervals"] = {k: [_or_none(v) for v in ends] for k, ends in self.intervals.items()}
-        values["warnings"] = list(self.warnings)
-        return {k: _or_none(v) for k, v in values.items()}
+        values: dict[str, Any] = plain(dataclasses.asdict(self))
+        return values
 
 
 def summarize(
@@ -270,8 +268,12 @@ def _unsupported(
     return tuple(said)
 
 
-def _or_none(value: Any) -> Any:
-    """Turn NaN and infinity into None, which JSON knows."""
+def plain(value: Any) -> Any:
+    """Turn records into what JSON knows: lists for arrays, None for NaN and infinity."""
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(one) for one in (value.tolist() if isinstance(value, np.ndarray) else value)]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
