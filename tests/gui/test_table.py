@@ -117,9 +117,9 @@ def test_doubtful_rows_are_red_and_hatched(model: Any, widget: Any, labels: Any)
 
 
 def test_filters_show_a_part(widget: Any) -> None:
-    widget.filter.setCurrentText("left out")
+    widget.filters.preset.setCurrentText("left out")
     left_out = widget.model.rowCount()
-    widget.filter.setCurrentText("counted")
+    widget.filters.preset.setCurrentText("counted")
     assert widget.model.rowCount() + left_out == 20
 
 

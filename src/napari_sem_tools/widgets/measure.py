@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import numpy as np
 from qtpy.QtWidgets import QFormLayout
 
 from napari_sem_tools.errors import SemError
 from napari_sem_tools.layers import attach_table, from_layer, segmentation_of
 from napari_sem_tools.measurement import MeasureSettings, measure
-from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.forms import SettingsForm
 from napari_sem_tools.widgets.parts import SemWidget, is_kind, scrolled
 from napari_sem_tools.widgets.recipes import measure_recipe
-from napari_sem_tools.widgets.results import image_of
+from napari_sem_tools.widgets.results import image_of, plane_of
 
 __all__ = ["MeasureWidget", "open_table"]
 
@@ -63,7 +61,7 @@ class MeasureWidget(SemWidget):
             self.say(self.wants if labels is None else "Open the image of these particles.")
             return
         particles = segmentation_of(labels)
-        record = _plane_of(labels, from_layer(image), self.viewer)
+        record = plane_of(labels, from_layer(image), self.viewer)
         settings: Any = self.form.value()
 
         def job(progress: Progress, cancel: Cancel) -> Any:
@@ -110,17 +108,3 @@ def open_table(viewer: Any, labels: Any) -> Any:
     if isinstance(widget, TableWidget):
         widget.show_layer(labels)
     return widget
-
-
-def _plane_of(labels: Any, record: Micrograph, viewer: Any) -> Micrograph:
-    """Return the page and the field that labels belong to."""
-    if record.axes == "NYX" and labels.ndim == 2:
-        origin = labels.metadata.get("sem_origin")
-        page = origin.image.page - record.page if origin is not None else None
-        if page is None or not 0 <= page < record.n_pages:
-            page = int(viewer.dims.current_step[-3])
-        record = record.plane(page)
-    field = labels.metadata.get("sem_field")
-    if field is not None and np.shape(field) == record.shape:
-        record = record.replace(field=field)
-    return record

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from napari_sem_tools.layers import was_edited
 from napari_sem_tools.layers.grid import UNCALIBRATED
+from napari_sem_tools.micrograph import Micrograph
 
-__all__ = ["earlier_result", "image_of", "replace_result", "result_name"]
+__all__ = ["earlier_result", "image_of", "plane_of", "replace_result", "result_name"]
 
 
 def result_name(image_name: str, page: int | None = None) -> str:
@@ -101,3 +104,30 @@ def image_of(labels: Any, images: Iterable[Any]) -> Any:
         if labels.name.startswith(f"{stem} "):
             return image
     return candidates[-1] if candidates else None
+
+
+def plane_of(labels: Any, record: Micrograph, viewer: Any) -> Micrograph:
+    """Return the page and the field that labels belong to.
+
+    Parameters
+    ----------
+    labels : napari Labels layer
+    record : Micrograph
+        Of the image layer.
+    viewer : napari viewer
+        Its slider says the page of labels that nobody knows the origin of.
+
+    Returns
+    -------
+    Micrograph
+    """
+    if record.axes == "NYX" and labels.ndim == 2:
+        origin = labels.metadata.get("sem_origin")
+        page = origin.image.page - record.page if origin is not None else None
+        if page is None or not 0 <= page < record.n_pages:
+            page = int(viewer.dims.current_step[-3])
+        record = record.plane(page)
+    field = labels.metadata.get("sem_field")
+    if field is not None and np.shape(field) == record.shape:
+        record = record.replace(field=field)
+    return record

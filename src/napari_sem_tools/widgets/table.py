@@ -1,383 +1,562 @@
-"""The Particle table widget: rows and particles find each other, ticks choose what counts."""
+"""The Particle table widget: rows, particles and plots find each other."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QItemSelectionModel, Qt, QTimer
+from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QApplication,
-    QCheckBox,
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
     QPushButton,
     QSplitter,
-    QTableView,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_sem_tools.layers import table_of
-from napari_sem_tools.widgets.highlight import Highlight
-from napari_sem_tools.widgets.histogram import HistogramPanel
-from napari_sem_tools.widgets.parts import SemWidget, theme_colour, wrapped_label
+from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.layers import show_scale_bar
+from napari_sem_tools.widgets.colour_panel import ColourPanel
+from napari_sem_tools.widgets.doubt_panel import DoubtPanel
+from napari_sem_tools.widgets.filter_bar import CHOSEN, FilterBar
+from napari_sem_tools.widgets.filters import flag
+from napari_sem_tools.widgets.following import Follower
+from napari_sem_tools.widgets.parts import Links, SemWidget, theme_colour, wrapped_label
+from napari_sem_tools.widgets.plot_panel import PlotPanel
+from napari_sem_tools.widgets.plots import Style
 from napari_sem_tools.widgets.recipes import table_recipe
-from napari_sem_tools.widgets.table_model import FILTERS, ParticleModel, flag
+from napari_sem_tools.widgets.table_export import ask_path, clipboard_text, export_table
+from napari_sem_tools.widgets.table_marks import TableMarks, clicked_at
+from napari_sem_tools.widgets.table_model import ParticleModel, titles_of
+from napari_sem_tools.widgets.table_parts import (
+    ActionBar,
+    PoolButton,
+    TableView,
+    ask_class,
+    features_table_open,
+)
+from napari_sem_tools.widgets.table_state import BY_HAND, CLASS, TableState
+from napari_sem_tools.widgets.table_text import offered_columns, plot_values, summary_text
 
 __all__ = ["TableWidget", "tables_of"]
 
-_ROW_HEIGHT = 22
-_WIDEST = 150
-_SAMPLE_ROWS = 30  # column widths are taken from the first screenful
-_PAUSE_MS = 300  # between the last tick and the writing of the features
-_FIRST_CHOICES = ("ecd_nm", "ecd_px", "area_px")
+_PAUSE_MS = 300  # between the last decision and the writing of the features
+_PLOT_PAUSE_MS = 40  # a plot takes longer than a slider moves
+_MOST_RANGES = 300  # of rows that Qt selects; beyond, rows are painted
+_NOT_MEASURED = "These particles are not measured yet: Layers > Measure > Measure."
+_SLOW_ROWS = 2000  # from which on napari's own features table takes seconds to fill
 
 
 class TableWidget(SemWidget):
-    """The table of the particles of a labels layer."""
+    """The table of the particles of one or several labels layers."""
 
     kind = "Labels"
     wants = "Select a labels layer that was measured."
-    run_text = "Export CSV ..."
+    run_text = "Export ..."
 
     def build(self) -> None:
-        """Make the table, the filter, the buttons and the histogram."""
-        self.table: Any = None
-        self.shown_layer: Any = None
-        self.highlight = Highlight(self.viewer)
-        self._features_links: list[tuple[Any, Any]] = []
-        self._writing = False
+        """Make the filter, the table, the buttons and the tabs below."""
+        self.state = TableState([])
+        self.chosen: NDArray[np.bool_] = np.zeros(0, bool)
+        self.drawn: NDArray[np.intp] = np.empty(0, np.intp)
+        self.picture = TableMarks(self.viewer)
+        self.layer_links = Links()
+        self._writing = self.mixed = self._scaled = False
         self.model = ParticleModel(self)
         self.model.ticked.connect(self._on_ticked)
+        self.model.classified.connect(lambda row, name: self.classify([row], name))
+        self.model.layoutChanged.connect(self._select_rows)
+        self.follower = Follower(self.viewer, self)
+        self.follower.said.connect(self.say)
+        self._timer = self._single_shot(_PAUSE_MS, self.write)
+        self._plot_timer = self._single_shot(_PLOT_PAUSE_MS, self._draw)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.addWidget(self._upper())
         splitter.addWidget(self._lower())
         splitter.setStretchFactor(0, 3)
+        splitter.setStretchFactor(1, 2)
+        splitter.setChildrenCollapsible(False)
         self.body.addWidget(splitter, 1)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE_MS)
-        self._timer.timeout.connect(self._write_features)
+        for keys, answer in (
+            (QKeySequence.StandardKey.Copy, self.copy),
+            (QKeySequence.StandardKey.Undo, self.undo),
+            (QKeySequence.StandardKey.Redo, self.redo),
+        ):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(answer)
         self.viewer.mouse_drag_callbacks.append(self._on_mouse)
 
+    def _single_shot(self, pause: int, answer: Any) -> QTimer:
+        """Make a timer that waits for a pause."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(pause)
+        timer.timeout.connect(answer)
+        return timer
+
     def _upper(self) -> QWidget:
-        """Make the filter row and the table."""
-        self.filter = QComboBox()
-        self.filter.addItems(list(FILTERS))
-        self.filter.currentIndexChanged.connect(self._refilter)
-        self.marks = QCheckBox("Hatch doubtful")
-        self.marks.setToolTip("Hatch doubtful particles in red, those left out in grey")
-        self.marks.toggled.connect(self._mark)
-        copy = QPushButton("Copy")
-        copy.setToolTip("Copy the shown rows, or the selected ones, for a spreadsheet")
-        copy.clicked.connect(self.copy)
-        row = QHBoxLayout()
-        row.addWidget(QLabel("Show"))
-        row.addWidget(self.filter, 1)
-        row.addWidget(self.marks)
-        row.addWidget(copy)
-        view = QTableView()
-        view.setModel(self.model)
-        view.setSortingEnabled(True)
-        view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        view.setWordWrap(False)
-        view.verticalHeader().setVisible(False)
-        view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
-        view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        view.setMinimumHeight(160)
-        view.selectionModel().selectionChanged.connect(self._on_selection)
-        self.view = view
+        """Make the filter, the table and its buttons."""
+        self.pool_button = PoolButton(self.viewer)
+        self.pool_button.wanted.connect(self._on_pool)
+        self.filters = FilterBar(self.pool_button)
+        self.filters.changed.connect(self._refilter)
+        self.question = wrapped_label()
+        self.agree = QPushButton("Pool all the same")
+        self.agree.clicked.connect(lambda: self.show_layers(self.pool_button.layers(), mixed=True))
+        self.view = TableView(self.model)
+        self.view.selectionModel().selectionChanged.connect(self._on_selection)
+        self.summary_line = wrapped_label()
         upper = QWidget()
         column = QVBoxLayout(upper)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(row)
-        column.addWidget(view, 1)
-        self.summary_line = wrapped_label()
+        column.setSpacing(4)
+        column.addWidget(self.question)
+        column.addWidget(self.agree)
+        column.addWidget(self.filters)
+        column.addWidget(self.view, 1)
+        self.actions = ActionBar()
+        answers: dict[str, Any] = {
+            "count": lambda: self.count(True),
+            "leave out": lambda: self.count(False),
+            "by rule": lambda: self.count(None),
+            "class": self._ask_class,
+            "undo": self.undo,
+            "redo": self.redo,
+            "copy": self.copy,
+        }
+        self.actions.asked.connect(lambda name: answers[name]())
+        column.addWidget(self.actions)
         column.addWidget(self.summary_line)
+        self._ask("")
         return upper
 
     def _lower(self) -> QWidget:
-        """Make the choice of the column and its histogram."""
-        self.quantity = QComboBox()
-        self.quantity.currentIndexChanged.connect(self._draw)
-        self.histogram = HistogramPanel()
-        row = QHBoxLayout()
-        row.addWidget(QLabel("Histogram of"))
-        row.addWidget(self.quantity, 1)
-        lower = QWidget()
-        column = QVBoxLayout(lower)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(row)
-        column.addWidget(self.histogram)
-        return lower
+        """Make the tabs: plot, doubt, colours."""
+        self.plot = PlotPanel()
+        self.plot.changed.connect(self._plot_timer.start)
+        self.plot.brushed.connect(self._on_brush)
+        self.doubt = DoubtPanel()
+        self.doubt.changed.connect(self._on_threshold)
+        self.doubt.hatch.toggled.connect(self._mark)
+        self.marks = self.doubt.hatch
+        self.colours = ColourPanel()
+        self.colours.changed.connect(self._colour)
+        tabs = QTabWidget()
+        tabs.addTab(self.plot, "Plot")
+        tabs.addTab(self.doubt, "Doubt")
+        tabs.addTab(self.colours, "Colours")
+        self.tabs = tabs
+        return tabs
 
-    # --- which table -----------------------------------------------------------------------
+    # --- which tables ----------------------------------------------------------------------
+
+    @property
+    def table(self) -> Any:
+        """The table as it stands, None without one."""
+        return self.state.table if self.state.layers else None
+
+    @property
+    def shown_layer(self) -> Any:
+        """The first of the layers shown, None when there is none or it was removed."""
+        layers = self.state.layers
+        return layers[0] if layers and layers[0] in self.viewer.layers else None
 
     def show_layer(self, layer: Any) -> None:
         """Show the table of a labels layer."""
         self.chooser.choose(layer)
-        if self.shown_layer is not layer or self.table is None:
+        if list(self.state.layers) != [layer]:
             self.layer_changed(layer)
 
     def layer_changed(self, layer: Any) -> None:
         """Show another layer's table; a removed layer leaves its table standing."""
-        self._unlink()
-        self.highlight.clear()
-        self.shown_layer = layer
         if layer is None:
+            self._let_go()
             if self.table is not None:
                 self.say("The labels layer was removed; its table stays until another is chosen.")
             self.run_button.setEnabled(self.table is not None)
             return
-        for emitter, callback in (
-            (layer.events.features, self._on_features),
-            (layer.events.selected_label, self._on_label),
-        ):
-            emitter.connect(callback)
-            self._features_links.append((emitter, callback))
-        self._load()
+        if len(self.state.layers) > 1 and layer in self.state.layers:
+            return  # pooled: a click on one of its images changes nothing
+        self.pool_button.reset()
+        self.show_layers([layer])
 
-    def _unlink(self) -> None:
-        """Let go of the layer shown before; write what was ticked."""
+    def show_layers(self, layers: list[Any], *, mixed: bool = False) -> None:
+        """Show the particles of one or several labels layers as one table.
+
+        Parameters
+        ----------
+        layers : list of napari Labels layers
+        mixed : bool
+            True: pool images of different pixel size without asking.
+        """
+        try:
+            state = TableState(layers, mixed=mixed)
+        except InvalidSettings as error:
+            self._ask(error.message, can_agree="Pool" in error.hint)
+            return
+        self._ask("")
+        self._let_go()
+        self.state = state
+        self.mixed = mixed
+        if state.layers and hasattr(self.viewer, "window") and not self._scaled:
+            self._scaled = True  # once: who switches it off means it
+            show_scale_bar(self.viewer)
+        for layer in state.layers or layers:
+            self.layer_links.connect(layer.events.features, self._on_features)
+            self.layer_links.connect(layer.events.selected_label, self._on_label)
+        self.follower.watch(layers[0] if len(layers) == 1 else None)
+        self._fill()
+
+    def _ask(self, question: str, *, can_agree: bool = False) -> None:
+        """Show a question about pooling, or take it away."""
+        self.question.setText(f"⚠ {question}")
+        self.question.setVisible(bool(question))
+        self.agree.setVisible(can_agree)
+
+    def _let_go(self) -> None:
+        """Let go of the layers shown before; write what was decided."""
         if self._timer.isActive():
             self._timer.stop()
-            self._write_features()
-        for emitter, callback in self._features_links:
-            emitter.disconnect(callback)
-        self._features_links = []
+            self.write()
+        self.layer_links.release()
+        self.follower.watch(None)
+        self.colours.colouring.clear()
+        self.picture.clear()
 
-    def _load(self) -> None:
-        """Take the table of the layer."""
-        self.table = table_of(self.shown_layer)
-        if self.table is None:
-            import pandas as pd
-
-            self.model.set_table(pd.DataFrame())
-            self.say("These particles are not measured yet: Layers > Measure > Measure.")
-        else:
-            self.model.set_table(self.table)
-            self.say("")
-            self._fit_columns()
-        self.run_button.setEnabled(self.table is not None)
-        self._list_quantities()
+    def _fill(self) -> None:
+        """Show the table of the state."""
+        state = self.state
+        known = bool(state.layers)
+        self.say("" if known else _NOT_MEASURED)
+        table = state.table
+        before = list(self.model.names)
+        self.model.set_table(table, pooled=len(state.layers) > 1)
+        if self.model.names != before:
+            self.view.fit_columns()
+        self.chosen = np.zeros(len(table), bool)
+        self.run_button.setEnabled(known)
+        self.doubt.show_settings(state.settings)
+        self.doubt.setEnabled(state.can_judge)
+        self._offer()
         self._refilter()
-        self._mark()
+        self._colour()
+        self._after_change()
 
-    def _fit_columns(self) -> None:
-        """Set column widths from the title and the first screenful; all rows would take seconds."""
-        metrics = self.view.fontMetrics()
-        rows = min(_SAMPLE_ROWS, self.model.rowCount())
-        for column in range(self.model.columnCount()):
-            texts = [str(self.model.headerData(column, Qt.Orientation.Horizontal) or "") + "  ▾"]
-            texts += [
-                str(self.model.data(self.model.index(row, column)) or "") for row in range(rows)
-            ]
-            width = max(metrics.horizontalAdvance(text) for text in texts) + 14
-            self.view.setColumnWidth(column, min(width, _WIDEST))
+    def _offer(self) -> None:
+        """List the columns in filter, plot and colours."""
+        columns = self.model.columns()
+        titles = titles_of(columns)
+        offered = offered_columns(columns, {name: title for name, (title, _) in titles.items()})
+        self.filters.offer({name: columns[name] for name in offered.ranges}, offered.titles)
+        self.plot.offer(offered.plots, offered.groups)
+        self.colours.offer(offered.colours)
 
-    def _list_quantities(self) -> None:
-        """List the columns that a histogram can be drawn of."""
-        before = self.quantity.currentData()
-        numbers = [
-            name
-            for name in self.model.names
-            if self.model.column(name).dtype.kind in "iuf"  # type: ignore[union-attr]
-            and name != "label"
-            and not name.startswith(("centroid_", "box_"))
-        ]
-        self.quantity.blockSignals(True)
-        self.quantity.clear()
-        for name in numbers:
-            column = self.model.names.index(name)
-            title = self.model.headerData(column, Qt.Orientation.Horizontal)
-            self.quantity.addItem(str(title), name)
-        wanted = [name for name in (before, *_FIRST_CHOICES) if name in numbers]
-        if wanted:
-            self.quantity.setCurrentIndex(numbers.index(wanted[0]))
-        self.quantity.blockSignals(False)
+    # --- what is chosen --------------------------------------------------------------------
 
-    # --- particle and row ------------------------------------------------------------------
+    def choose(self, chosen: NDArray[np.bool_], *, move: bool = False) -> None:
+        """Choose particles: in the table, in the picture and in the plot.
+
+        Parameters
+        ----------
+        chosen : bool array (n,)
+            Over the rows of the table.
+        move : bool
+            Move the camera to the first of them.
+        """
+        self.chosen = np.asarray(chosen, bool)
+        self._select_rows()
+        positions = np.flatnonzero(self.chosen)
+        if len(positions):
+            rows = [self.model.row_at(int(at)) for at in positions[:1000]]
+            seen = [row for row in rows if row is not None]
+            if seen:
+                hint = QAbstractItemView.ScrollHint.PositionAtCenter
+                self.view.scrollTo(self.model.index(min(seen), 0), hint)
+            if move:
+                self._go_to(int(positions[0]))
+        self._show_chosen()
+
+    def select_particle(self, label: int, layer: Any = None) -> bool:
+        """Select and show the row of a particle; False when it has none that is shown."""
+        if not self.state.layers:
+            return False
+        positions = self.state.positions_of(layer or self.state.layers[0], [label])
+        positions = positions[self.model.shown[positions]]
+        if not len(positions):
+            return False
+        chosen = np.zeros(len(self.chosen), bool)
+        chosen[positions[0]] = True
+        self.choose(chosen)
+        return True
+
+    def _select_rows(self) -> None:
+        """Let Qt select the chosen rows, or paint them where that would be slow."""
+        selection = self.model.ranges(self.chosen, _MOST_RANGES) if len(self.chosen) else None
+        model = self.view.selectionModel()
+        flags = QItemSelectionModel.SelectionFlag
+        with self._own_change():
+            if selection is None or selection.isEmpty():
+                model.clearSelection()
+            else:
+                top = self.model.index(selection.first().top(), 0)
+                model.setCurrentIndex(top, flags.NoUpdate)
+                model.select(selection, flags.ClearAndSelect | flags.Rows)
+        none = np.zeros(len(self.chosen), bool)
+        self.model.choose(self.chosen if selection is None else none)
 
     def _on_selection(self, *_: Any) -> None:
-        """Outline the particles of the selected rows and move to the current one."""
-        if self.shown_layer is None or self.table is None:
+        """Take the rows that the user selected; move to the current one."""
+        if self._writing:
             return
-        rows = [index.row() for index in self.view.selectionModel().selectedRows()]
-        chosen = [(self.model.label_at(row), self._box(row)) for row in rows[:50]]
-        self.highlight.choose(self.shown_layer, chosen)
-        current = self.view.currentIndex().row()
-        if rows and current in rows and not self._writing:
-            self._centre(current)
-            self._writing = True  # our own change of the selected label comes back as an event
-            self.shown_layer.selected_label = self.model.label_at(current)
-            self._writing = False
+        chosen = np.zeros(len(self.chosen), bool)
+        for part in self.view.selectionModel().selection():
+            chosen[self.model.order[part.top() : part.bottom() + 1]] = True
+        self.chosen = chosen
+        self.model.choose(np.zeros(len(chosen), bool))
+        self._show_chosen()
+        current = self.view.currentIndex()
+        if current.isValid() and chosen[self.model.position_of(current.row())]:
+            self._go_to(self.model.position_of(current.row()))
 
-    def _centre(self, row: int) -> None:
-        """Move the camera to the particle of a row."""
-        y, x = self.model.column("centroid_y_px"), self.model.column("centroid_x_px")
-        if y is not None and x is not None:
-            at = self.model.position_of(row)
-            self.highlight.centre(self.shown_layer, (float(y[at]), float(x[at])))
+    def _show_chosen(self) -> None:
+        """Outline the chosen particles and mark them in the plot."""
+        self.picture.outline(self.state, np.flatnonzero(self.chosen))
+        self.plot.choose(self.chosen[self.drawn])
+        self._summarise()
 
-    def _box(self, row: int) -> tuple[slice, slice] | None:
-        """Return where the particle of a row lies, as measured."""
-        names = ("box_top_px", "box_left_px", "box_height_px", "box_width_px")
-        columns = [self.model.column(name) for name in names]
-        if any(column is None for column in columns):
-            return None
-        at = self.model.position_of(row)
-        top, left, height, width = (int(column[at]) for column in columns)  # type: ignore[index]
-        return slice(top, top + height), slice(left, left + width)
+    def _go_to(self, position: int) -> None:
+        """Move the camera to a particle, and make it napari's selected label."""
+        layer = self.picture.go_to(self.state, position)
+        if layer is not None:
+            with self._own_change():
+                layer.selected_label = int(self.model.labels[position])
 
-    def select_particle(self, label: int) -> bool:
-        """Select and show the row of a particle; False when it has none."""
-        row = self.model.row_of(int(label))
-        if row is None:
-            return False
-        index = self.model.index(row, 0)
-        flags = (
-            QItemSelectionModel.SelectionFlag.ClearAndSelect
-            | QItemSelectionModel.SelectionFlag.Rows
-        )
-        self.view.selectionModel().setCurrentIndex(index, flags)
-        self.view.scrollTo(index, QAbstractItemView.ScrollHint.PositionAtCenter)
-        return True
+    @contextlib.contextmanager
+    def _own_change(self) -> Iterator[None]:
+        """Pass over the events that our own changes come back as."""
+        before, self._writing = self._writing, True
+        try:
+            yield
+        finally:
+            self._writing = before
 
     def _on_label(self, event: Any = None) -> None:
         """Follow napari's own selected label (its picker tool)."""
-        if not self._writing and self.shown_layer is not None:
-            self._writing = True  # the particle is where the user looks: do not move the camera
-            self.select_particle(self.shown_layer.selected_label)
-            self._writing = False
+        layer = getattr(event, "source", None) or self.shown_layer
+        if not self._writing and layer is not None and hasattr(layer, "selected_label"):
+            self.select_particle(layer.selected_label, layer)
 
     def _on_mouse(self, viewer: Any, event: Any) -> Any:
         """Select the row of a particle that is clicked, not dragged, while nothing is drawn."""
-        layer = self.shown_layer
-        active = self.viewer.layers.selection.active
-        drawing = active is not None and str(active.mode) not in ("pan_zoom", "pick")
-        dragged = False
-        yield
-        while event.type == "mouse_move":
-            dragged = True
-            yield
-        if layer is None or drawing or dragged or not self.isVisible():
+        clicked = yield from clicked_at(viewer, event)
+        if not clicked or not self.isVisible():
             return
-        label = layer.get_value(event.position, world=True)
-        if label:
-            self._writing = True
-            self.select_particle(int(label))
-            self._writing = False
+        for layer, label in self.picture.particles_at(self.state, event.position):
+            if self.select_particle(label, layer):
+                return
+
+    def _on_brush(self, brushed: NDArray[np.bool_], add: bool) -> None:
+        """Choose what was brushed in the plot."""
+        chosen = self.chosen.copy() if add else np.zeros(len(self.chosen), bool)
+        chosen[self.drawn[brushed]] = True
+        if self.filters.preset.currentText() == CHOSEN:
+            self.chosen = chosen
+            self._refilter()
+        self.choose(chosen)
 
     # --- what counts -----------------------------------------------------------------------
 
+    def count(self, wanted: bool | None) -> None:
+        """Count the chosen particles, leave them out, or (None) leave them to the rules."""
+        if not self.chosen.any():
+            self.say("Choose particles first: rows of the table, or a part of the plot.")
+            return
+        self.state.count(np.flatnonzero(self.chosen), wanted)
+        self._decided()
+
+    def classify(self, positions: Any, name: str) -> None:
+        """Give rows of the table a class; an empty name takes it away."""
+        if len(positions):
+            self.state.classify(np.asarray(positions, np.intp), name)
+            self._decided()
+
+    def undo(self) -> None:
+        """Take the last decision by hand back."""
+        if self.state.can_undo:
+            text = self.state.undo()
+            self._decided()
+            self.say(f"Taken back: {text}.")
+
+    def redo(self) -> None:
+        """Make the decision again that was taken back last."""
+        if self.state.can_redo:
+            text = self.state.redo()
+            self._decided()
+            self.say(f"Done again: {text}.")
+
+    def _ask_class(self) -> None:
+        """Ask for a class and give it to the chosen particles."""
+        if not self.chosen.any():
+            self.say("Choose particles first: rows of the table, or a part of the plot.")
+            return
+        name, agreed = ask_class(self, int(self.chosen.sum()), self.state.classes())
+        if agreed:
+            self.classify(np.flatnonzero(self.chosen), name.strip())
+
+    def _on_ticked(self, positions: Any, wanted: bool) -> None:
+        """Take a tick; one on a chosen row counts for all chosen rows."""
+        if self.chosen[positions].all() and self.chosen.any():
+            positions = np.flatnonzero(self.chosen)
+        self.state.count(positions, wanted)
+        self._decided()
+
+    def _on_threshold(self) -> None:
+        """Judge by other thresholds, at once: only columns of the table are looked at."""
+        self.state.judge(self.doubt.settings())
+        self._decided()
+
+    def _decided(self) -> None:
+        """Show a decision at once, write it to the layers a moment later."""
+        state = self.state
+        decided = {BY_HAND, CLASS} & set(state.table.columns)
+        if decided <= set(self.model.names):
+            self.model.refresh(state.table)
+        else:
+            shown, chosen = self.model.shown, self.chosen
+            self.model.set_table(state.table, pooled=len(state.layers) > 1)
+            self.view.fit_columns()
+            self.model.show_rows(shown)
+            self.chosen = chosen
+            self._offer()
+            self._select_rows()
+        if self.filters.preset.currentText() not in ("all particles", CHOSEN):
+            self._plot_timer.start()
+        if self.colours.chosen() in ("included", "doubtful", "doubt_reason", BY_HAND, CLASS):
+            self._colour()
+        self._timer.start()
+        self._after_change()
+
+    def _after_change(self) -> None:
+        """Show what counts now: marks, numbers, plot, buttons."""
+        self._mark()
+        self.doubt.count(self.state.table)
+        self._plot_timer.start()
+        self._summarise()
+        self.actions.offer(self.state)
+
     def _on_features(self, event: Any = None) -> None:
         """Load the table again after somebody measured."""
-        if not self._writing and self.shown_layer is not None:
-            self._load()
-
-    def _on_ticked(self) -> None:
-        """Take a tick at once, write it to the layer a moment later."""
-        if self.table is not None:
-            self.table["included"] = self.model.column("included")
-            self._timer.start()
-            self._draw()
-            self._mark()
-
-    def _write_features(self) -> None:
-        """Write the ticks to the layer's features, once."""
-        layer = self.shown_layer
-        if layer is None or self.table is None or "included" not in layer.features:
+        if self._writing:
             return
-        self._writing = True
-        features = layer.features.copy()
-        features["included"] = self.table["included"].to_numpy()
-        layer.features = features
-        layer.metadata["sem_choices"] = True
-        self._writing = False
+        if not self.state.layers:
+            self.show_layers([self.chooser.layer()])
+            return
+        keys = self.state.keys[self.chosen]
+        self.state.reload(mixed=self.mixed)
+        self._fill()
+        self.choose(np.isin(self.state.keys, keys))
+
+    def write(self) -> None:
+        """Write what was decided to the features of the layers, once."""
+        if len(self.state.table) > _SLOW_ROWS and features_table_open(self.viewer):
+            self.say(
+                "napari's own features table is open and would take seconds to fill; decisions "
+                "are written when it is closed.",
+                "warning",
+            )
+            self._timer.start(10 * _PAUSE_MS)
+            return
+        self._timer.setInterval(_PAUSE_MS)
+        with self._own_change():
+            self.state.write_back()
+
+    # --- what is shown ---------------------------------------------------------------------
 
     def _refilter(self, *_: Any) -> None:
         """Show the rows that the filter wants."""
         if self.table is not None and len(self.table):
-            self.model.show_rows(FILTERS[self.filter.currentText()](self.table))
-        self._draw()
+            self.model.show_rows(self.filters.rows(self.table, self.chosen))
+            self._select_rows()
+        self._plot_timer.start()
+        self._summarise()
 
     def _mark(self, *_: Any) -> None:
         """Hatch doubtful particles in the picture, or take the hatching away."""
-        if not self.marks.isChecked() or self.shown_layer is None or self.table is None:
-            self.highlight.unmark(self.shown_layer)
-            return
-        labels = self.table.index.to_numpy()
-        doubtful = flag(self.table, "doubtful")
-        left_out = ~flag(self.table, "included", True)
-        self.highlight.mark(self.shown_layer, labels[doubtful], labels[left_out & ~doubtful])
+        self.picture.hatch(self.state, self.marks.isChecked())
 
-    def _draw(self, *_: Any) -> None:
-        """Draw the histogram and write the statistics of the counted particles."""
-        name = self.quantity.currentData()
-        column = self.model.column(name) if name else None
-        counted = np.zeros(0, bool) if self.table is None else flag(self.table, "included", True)
-        values = np.empty(0) if column is None else column[counted].astype(float)
-        self.histogram.draw(
-            values,
-            self.quantity.currentText(),
-            text=theme_colour("text"),
-            background=theme_colour("background"),
-        )
-        total = 0 if self.table is None else len(self.table)
-        unit = "" if self.table is None or "ecd_nm" in self.table else " Uncalibrated: px."
-        self.summary_line.setText(
-            f"{int(counted.sum())} of {total} particles counted.{unit}" if total else ""
-        )
+    def _colour(self, *_: Any) -> None:
+        """Colour the particles by the column that is wanted."""
+        try:
+            with self._own_change():  # napari tells of other colours as of another label
+                self.colours.apply(self.state)
+        except InvalidSettings as error:
+            self.fail(error)
+
+    def _draw(self) -> None:
+        """Draw the plot of the particles that are shown and counted."""
+        self._plot_timer.stop()
+        table = self.state.table
+        shown = self.model.shown & flag(table, "included", True)
+        self.drawn = np.flatnonzero(shown if shown.any() else self.model.shown)
+        x, y, group = (box.currentData() for box in (self.plot.x, self.plot.y, self.plot.group))
+        style = Style(theme_colour("text"), theme_colour("background"))
+        self.plot.draw(plot_values(table, self.drawn, x, y, group), style)
+        self.plot.choose(self.chosen[self.drawn])
+
+    def _summarise(self) -> None:
+        """Write how many particles count, are shown and are chosen."""
+        self.summary_line.setText(summary_text(self.table, self.model.shown, self.chosen))
 
     # --- out of the window -----------------------------------------------------------------
+
+    def _on_pool(self, layers: list[Any]) -> None:
+        """Show the images that were ticked."""
+        if layers:
+            self.show_layers(layers)
 
     def run(self) -> None:
         """Ask where to and export."""
         if self.table is None:
             self.say(self.wants)
             return
-        stem = self.shown_layer.name if self.shown_layer is not None else "particles"
-        path, _ = QFileDialog.getSaveFileName(self, "Export", f"{stem}.csv", "CSV (*.csv)")
+        path = ask_path(self, self.state)
         if path:
             self.export(path)
 
     def export(self, path: str | Path) -> Path:
-        """Write all particles with all columns as CSV.
+        """Write all particles with all columns; the ending says the format.
 
         Parameters
         ----------
         path : path-like
+            Ends in one of `table_export.FORMATS`.
 
         Returns
         -------
         Path
             The file.
         """
-        from napari_sem_tools.files import write_text
-        from napari_sem_tools.reporting.tables import csv_text
-
-        written = write_text(path, csv_text(self.table, index=True))
+        written = export_table(self.state, path)
         self.say(f"{len(self.table)} particles written to {written.name}.")
         return written
 
     def copy(self) -> None:
-        """Copy the selected rows, or all that are shown, with titles."""
+        """Copy the chosen rows, or all that are shown, with titles."""
         if self.table is None:
             self.say(self.wants)
             return
-        rows = sorted({index.row() for index in self.view.selectionModel().selectedRows()})
-        wanted = rows or list(range(self.model.rowCount()))
-        at = [self.model.position_of(row) for row in wanted]
-        text = self.table.iloc[at].reset_index().to_csv(sep="\t", index=False)
-        QApplication.clipboard().setText(text)
-        self.say(f"{len(at)} rows copied.")
+        order = self.model.order
+        rows = order[self.chosen[order]] if self.chosen.any() else order
+        QApplication.clipboard().setText(clipboard_text(self.table, rows))
+        self.say(f"{len(rows)} rows copied.")
 
     def python(self) -> str:
         """Return the lines that get the table in the console."""
@@ -386,15 +565,18 @@ class TableWidget(SemWidget):
     def _on_theme(self, event: Any = None) -> None:
         """Draw in the colours of the new theme."""
         super()._on_theme(event)
-        self._draw()
+        self.colours.refresh()
+        self._plot_timer.start()
 
     def release(self) -> None:
         """Take the temporary layers away and let go of the mouse."""
-        self._unlink()
-        self.highlight.clear()
+        self._let_go()
+        self._plot_timer.stop()
+        self.follower.release()
+        self.pool_button.release()
         if self._on_mouse in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._on_mouse)
-        self.shown_layer = None
+        self.state = TableState([])
         super().release()
 
 

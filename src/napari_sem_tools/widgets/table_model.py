@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QItemSelection, QModelIndex, Qt, Signal
 from qtpy.QtGui import QBrush, QColor
+
+from napari_sem_tools.widgets.table_state import BY_HAND, CLASS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FILTERS", "ParticleModel", "format_value"]
+__all__ = ["ParticleModel", "format_value", "titles_of"]
 
 DOUBTFUL = "#e5484d"
-_HIDDEN = ("image",)
+_IMAGE = "image"
+_EARLY = ("slice", CLASS, "ecd_nm", "ecd_px", _IMAGE)
 _FIRST = ("included", "doubtful")
 _LAST = ("centroid_", "box_")  # places are clicked, not read
+_FLAGS = ("edge", "edge_weight", "doubt_reason", "confidence", BY_HAND)
 _TICK, _WARN = "included", "doubtful"
-
-FILTERS: dict[str, Callable[[Any], NDArray[np.bool_]]] = {
-    "all particles": lambda table: np.ones(len(table), bool),
-    "doubtful": lambda table: flag(table, "doubtful"),
-    "left out": lambda table: ~flag(table, "included", True),
-    "counted": lambda table: flag(table, "included", True),
-    "cut by the edge": lambda table: flag(table, "edge"),
+_SPECIAL = {
+    "label": ("label", "number of the particle in the labels layer"),
+    "included": ("count", "Ticked: counted in the statistics"),
+    BY_HAND: ("by hand", "What you decided: counted or left out; it wins over the rules"),
+    CLASS: ("class", "Double-click to type a class, or use the button Class"),
+    "slice": ("slice", "page of the stack, from 0 on"),
 }
-
-
-def flag(table: pd.DataFrame, name: str, missing: bool = False) -> NDArray[np.bool_]:
-    """Return a column of True and False; a constant where the table has none."""
-    if name not in table:
-        return np.full(len(table), missing, bool)
-    return table[name].to_numpy(bool)
 
 
 def format_value(value: Any) -> str:
@@ -58,10 +54,12 @@ def format_value(value: Any) -> str:
 class ParticleModel(QAbstractTableModel):
     """A table of particles that sorts by permutation and never copies a row.
 
-    Its signal ``ticked`` says that a particle was included or left out.
+    Its signals say what a user asks for and change nothing by themselves: ``ticked`` the
+    rows of the table and whether they count, ``classified`` a row of the table and a class.
     """
 
-    ticked = Signal()
+    ticked = Signal(object, bool)
+    classified = Signal(int, str)
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
@@ -71,45 +69,95 @@ class ParticleModel(QAbstractTableModel):
         self._order: NDArray[np.intp] = np.empty(0, np.intp)
         self._shown: NDArray[np.bool_] = np.empty(0, bool)
         self._rank: NDArray[np.intp] = np.empty(0, np.intp)
+        self._chosen: NDArray[np.bool_] = np.empty(0, bool)
         self._sorted_by: tuple[str, bool] | None = None
         self._red = QBrush(QColor(DOUBTFUL))
         self._hatched = QBrush(QColor(DOUBTFUL), Qt.BrushStyle.BDiagPattern)
+        self._chosen_brush = QBrush(QColor("#7a6a1f"))
         self._titles: dict[str, tuple[str, str]] = {}
 
     # --- content ---------------------------------------------------------------------------
 
-    def set_table(self, table: pd.DataFrame) -> None:
-        """Show another table, in the order of its rows or as it was sorted before."""
+    def set_table(self, table: pd.DataFrame, *, pooled: bool = False) -> None:
+        """Show another table, in the order of its rows or as it was sorted before.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Index ``label``.
+        pooled : bool
+            True: of several images, whose names are then shown.
+        """
         self.beginResetModel()
-        visible = [name for name in table.columns if name not in (*_HIDDEN, *_FIRST)]
+        hidden = _FIRST if pooled else (*_FIRST, _IMAGE)
+        visible = [name for name in table.columns if name not in hidden]
         visible.sort(key=_place)
         first = [name for name in _FIRST if name in table]
         self.labels = table.index.to_numpy()
         self.names = [*first, "label", *visible]
-        self._columns = [
-            self.labels if name == "label" else _plain(table[name].to_numpy())
-            for name in self.names
-        ]
-        self._titles = _titles(self.names)
+        self._columns = [self._values(table, name) for name in self.names]
+        self._titles = titles_of(self.names)
         self._shown = np.ones(len(self.labels), bool)
+        self._chosen = np.zeros(len(self.labels), bool)
         self._order = np.arange(len(self.labels))
         if self._sorted_by is not None and self._sorted_by[0] in self.names:
             self._order = self._sorted(*self._sorted_by)
         self._rank_rows()
         self.endResetModel()
 
+    def refresh(self, table: pd.DataFrame) -> None:
+        """Show changed values of the same rows and columns; nothing moves."""
+        self._columns = [self._values(table, name) for name in self.names]
+        self._repaint()
+
     def column(self, name: str) -> NDArray[Any] | None:
         """Return a column in the order of the table, None when there is none."""
         return self._columns[self.names.index(name)] if name in self.names else None
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return all columns by name."""
+        return dict(zip(self.names, self._columns, strict=True))
 
     def show_rows(self, wanted: NDArray[np.bool_]) -> None:
         """Show only some of the particles."""
         self.beginResetModel()
         self._shown = np.asarray(wanted, bool)
         sorting = self._sorted_by or ("label", True)
-        self._order = self._sorted(*sorting)
+        if sorting[0] in self.names:
+            self._order = self._sorted(*sorting) if self._sorted_by else self._unsorted()
         self._rank_rows()
         self.endResetModel()
+
+    def choose(self, chosen: NDArray[np.bool_]) -> None:
+        """Paint the rows of chosen particles."""
+        self._chosen = np.asarray(chosen, bool)
+        self._repaint()
+
+    def ranges(self, chosen: NDArray[np.bool_], most: int) -> QItemSelection | None:
+        """Return shown rows as Qt's selection; None when that takes more than `most` ranges."""
+        rows = np.flatnonzero(chosen[self._order])
+        breaks = np.flatnonzero(np.diff(rows) != 1)
+        if len(breaks) >= most:
+            return None
+        selection = QItemSelection()
+        if not len(rows):
+            return selection
+        starts = rows[np.concatenate([[0], breaks + 1])]
+        stops = rows[np.concatenate([breaks, [len(rows) - 1]])]
+        last = len(self.names) - 1
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            selection.select(self.index(start, 0), self.index(stop, last))
+        return selection
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """Which rows of the table are shown."""
+        return self._shown
+
+    @property
+    def order(self) -> NDArray[np.intp]:
+        """The rows of the table in the order of the window."""
+        return self._order
 
     def label_at(self, row: int) -> int:
         """Return the particle in a row of the window."""
@@ -119,13 +167,15 @@ class ParticleModel(QAbstractTableModel):
         """Return the row of the table behind a row of the window."""
         return int(self._order[row])
 
+    def row_at(self, position: int) -> int | None:
+        """Return the row of the window that shows a row of the table, None when none does."""
+        row = int(self._rank[position])
+        return row if row >= 0 else None
+
     def row_of(self, label: int) -> int | None:
         """Return the row of the window that shows a particle, None when it is not shown."""
         hits = np.flatnonzero(self.labels == label)
-        if not len(hits):
-            return None
-        row = int(self._rank[hits[0]])
-        return row if row >= 0 else None
+        return self.row_at(int(hits[0])) if len(hits) else None
 
     # --- Qt's side -------------------------------------------------------------------------
 
@@ -139,27 +189,43 @@ class ParticleModel(QAbstractTableModel):
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         """Return what Qt asks about a cell."""
-        name = self.names[index.column()]
-        position = self._order[index.row()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            if name == _TICK:
-                return None
-            value = self._columns[index.column()][position]
-            if name == _WARN:
-                return "⚠" if value else ""
-            return format_value(value)
-        if role == Qt.ItemDataRole.CheckStateRole and name == _TICK:
-            ticked = self._columns[index.column()][position]
-            return Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            text = self._columns[index.column()].dtype == object
-            side = Qt.AlignmentFlag.AlignLeft if text else Qt.AlignmentFlag.AlignRight
-            return side | Qt.AlignmentFlag.AlignVCenter
-        if role == Qt.ItemDataRole.BackgroundRole and self._is_doubtful(position):
-            return self._hatched if name in (*_FIRST, "label") else None
-        if role == Qt.ItemDataRole.ForegroundRole and self._is_doubtful(position):
-            return self._red
-        return None
+        answer = _ANSWERS.get(role)
+        if answer is None:
+            return None
+        return answer(self, index.column(), self._order[index.row()])
+
+    def _text(self, column: int, position: int) -> Any:
+        """Return the text of a cell."""
+        name = self.names[column]
+        if name == _TICK:
+            return None
+        value = self._columns[column][position]
+        if name == _WARN:
+            return "⚠" if value else ""
+        return format_value(value)
+
+    def _check(self, column: int, position: int) -> Any:
+        """Return the tick of a cell."""
+        if self.names[column] != _TICK:
+            return None
+        ticked = self._columns[column][position]
+        return Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
+
+    def _side(self, column: int, position: int) -> Any:
+        """Return where a cell's text stands."""
+        text = self._columns[column].dtype == object
+        side = Qt.AlignmentFlag.AlignLeft if text else Qt.AlignmentFlag.AlignRight
+        return side | Qt.AlignmentFlag.AlignVCenter
+
+    def _ground(self, column: int, position: int) -> Any:
+        """Return the background of a cell: chosen, or doubtful."""
+        if self._is_doubtful(position) and self.names[column] in (*_FIRST, "label"):
+            return self._hatched
+        return self._chosen_brush if self._chosen[position] else None
+
+    def _ink(self, column: int, position: int) -> Any:
+        """Return the colour of a cell's text."""
+        return self._red if self._is_doubtful(position) else None
 
     def headerData(self, section: int, side: Any, role: int = 0) -> Any:  # noqa: N802  Qt's name
         """Return title and tooltip of a column."""
@@ -171,29 +237,28 @@ class ParticleModel(QAbstractTableModel):
         return help_text if role == Qt.ItemDataRole.ToolTipRole else None
 
     def flags(self, index: QModelIndex) -> Any:
-        """Let *included* be ticked."""
+        """Let *count* be ticked and *class* be typed."""
         flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled
-        if self.names[index.column()] == _TICK:
+        name = self.names[index.column()]
+        if name == _TICK:
             flags |= Qt.ItemFlag.ItemIsUserCheckable
-        return flags
+        return flags | Qt.ItemFlag.ItemIsEditable if name == CLASS else flags
 
     def setData(self, index: QModelIndex, value: Any, role: int = 0) -> bool:  # noqa: N802
-        """Take a tick."""
-        if role != Qt.ItemDataRole.CheckStateRole or self.names[index.column()] != _TICK:
-            return False
-        self.include([index.row()], value in (Qt.CheckState.Checked, 2))
-        return True
+        """Take a tick, or a class."""
+        name = self.names[index.column()]
+        if role == Qt.ItemDataRole.CheckStateRole and name == _TICK:
+            self.include([index.row()], value in (Qt.CheckState.Checked, 2))
+            return True
+        if role == Qt.ItemDataRole.EditRole and name == CLASS:
+            self.classified.emit(self.position_of(index.row()), str(value).strip())
+            return True
+        return False
 
-    def include(self, rows: list[int], wanted: bool) -> None:
-        """Count the particles of some rows in the statistics, or leave them out."""
-        if _TICK not in self.names or not rows:
-            return
-        at = self.names.index(_TICK)
-        column = self._columns[at].copy()
-        column[self._order[rows]] = wanted
-        self._columns[at] = column
-        self.dataChanged.emit(self.index(min(rows), at), self.index(max(rows), at))
-        self.ticked.emit()
+    def include(self, rows: Sequence[int], wanted: bool) -> None:
+        """Ask to count the particles of some rows of the window, or to leave them out."""
+        if _TICK in self.names and len(rows):
+            self.ticked.emit(self._order[list(rows)], wanted)
 
     def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; equal rows keep their order."""
@@ -204,6 +269,23 @@ class ParticleModel(QAbstractTableModel):
         self._order = self._sorted(*self._sorted_by)
         self._rank_rows()
         self.layoutChanged.emit()
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _values(self, table: pd.DataFrame, name: str) -> NDArray[Any]:
+        """Return a column as bool, number or object."""
+        values = self.labels if name == "label" else table[name].to_numpy()
+        return values if values.dtype.kind in "biuf" else values.astype(object)
+
+    def _repaint(self) -> None:
+        """Draw the cells again that are on the screen."""
+        if len(self._order) and self.names:
+            last = self.index(len(self._order) - 1, len(self.names) - 1)
+            self.dataChanged.emit(self.index(0, 0), last)
+
+    def _unsorted(self) -> NDArray[np.intp]:
+        """Return the shown rows in the order of the table."""
+        return np.flatnonzero(self._shown)
 
     def _sorted(self, name: str, ascending: bool) -> NDArray[np.intp]:
         """Return the shown rows in the order of a column; what is missing comes last."""
@@ -228,28 +310,30 @@ class ParticleModel(QAbstractTableModel):
         return column is not None and bool(column[position])
 
 
+_ANSWERS = {
+    Qt.ItemDataRole.DisplayRole: ParticleModel._text,
+    Qt.ItemDataRole.EditRole: ParticleModel._text,
+    Qt.ItemDataRole.CheckStateRole: ParticleModel._check,
+    Qt.ItemDataRole.TextAlignmentRole: ParticleModel._side,
+    Qt.ItemDataRole.BackgroundRole: ParticleModel._ground,
+    Qt.ItemDataRole.ForegroundRole: ParticleModel._ink,
+}
+
+
 def _place(name: str) -> int:
-    """Put sizes first, then flags, then positions; otherwise the order of the columns stays."""
+    """Put image, class and sizes first, then flags, then positions; else the order stays."""
+    if name in _EARLY:
+        return _EARLY.index(name) - len(_EARLY)
     if name.startswith(_LAST):
         return 2
-    if name.startswith("ecd_"):
-        return -1
-    return 1 if name in ("edge", "doubt_reason", "confidence") else 0
+    return 1 if name in _FLAGS else 0
 
 
-def _plain(values: NDArray[Any]) -> NDArray[Any]:
-    """Return a column as bool, number or object."""
-    return values if values.dtype.kind in "biuf" else values.astype(object)
-
-
-def _titles(names: list[str]) -> dict[str, tuple[str, str]]:
+def titles_of(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Return title and tooltip of columns from the one table of columns."""
     from napari_sem_tools.measurement import COLUMNS
 
     known = {row.name: (row.title, row.tooltip) for row in COLUMNS}
-    special = {
-        "label": ("label", "number of the particle in the labels layer"),
-        "included": ("count", "Ticked: counted in the statistics"),
-        "doubtful": ("⚠", known.get("doubtful", ("", "a rule for doubtful particles holds"))[1]),
-    }
+    special = dict(_SPECIAL)
+    special["doubtful"] = ("⚠", known.get("doubtful", ("", "a rule for doubt holds"))[1])
     return {name: special.get(name) or known.get(name) or (name, "") for name in names}
