@@ -238,8 +238,13 @@ def check(sample: Sample) -> None:
         raise InvalidSettings(
             f"{sample.n} sizes are too few to fit.", hint=f"Count {_FEWEST} or more."
         )
-    if not np.ptp(np.log(sample.sizes)) > 1e-9:
+    if not has_width(sample):
         raise InvalidSettings("All sizes are the same: there is no distribution to fit.")
+
+
+def has_width(sample: Sample) -> bool:
+    """Tell whether there are different sizes, but for rounding."""
+    return bool(np.ptp(np.log(sample.sizes)) > 1e-9)
 
 
 def family_of(name: str) -> Family:

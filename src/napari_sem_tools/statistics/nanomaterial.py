@@ -146,7 +146,14 @@ def nanomaterial_verdict(
     near = _near_detection(table)
     return NanomaterialVerdict(
         outcome=outcome,
-        text=_text(outcome, fraction, low, high, scale, images, reasons),
+        text=_text(
+            outcome,
+            fraction,
+            (low, high),
+            relative=scale.relative_uncertainty,
+            images=images,
+            reasons=reasons,
+        ),
         fraction=fraction,
         low=low,
         high=high,
@@ -227,9 +234,9 @@ def _assumed(settings: StatisticsSettings, scale: Scale, near: float) -> tuple[s
 def _text(
     outcome: Outcome,
     fraction: Fraction,
-    low: float,
-    high: float,
-    scale: Scale,
+    ends: tuple[float, float],
+    *,
+    relative: float,
     images: int | None,
     reasons: tuple[str, ...],
 ) -> str:
@@ -244,8 +251,8 @@ def _text(
     of = "1 image" if fraction.n_images == 1 else f"{fraction.n_images} images"
     text = (
         f"{start} (2022/C 229/01): {fraction.share:.1%} of {fraction.n} particles in {of} have a "
-        f"smallest Feret diameter below 100 nm; 95 % interval {low:.1%} to {high:.1%}, "
-        f"calibration (± {scale.relative_uncertainty:.1%}) and boundary included."
+        f"smallest Feret diameter below 100 nm; 95 % interval {ends[0]:.1%} to {ends[1]:.1%}, "
+        f"calibration (± {relative:.1%}) and boundary included."
     )
     if outcome in ("undecided", "not decidable"):
         text += f" {reasons[0]}"

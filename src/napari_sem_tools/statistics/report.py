@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.statistics.budget import Budget, mean_budget
-from napari_sem_tools.statistics.fits import Fit, Goodness, fit_distributions, goodness_of_fit
+from napari_sem_tools.statistics.fits import (
+    Fit,
+    Goodness,
+    fit_distributions,
+    goodness_of_fit,
+    has_width,
+)
 from napari_sem_tools.statistics.mixtures import Mixture, fit_mixture
 from napari_sem_tools.statistics.moments import kish
 from napari_sem_tools.statistics.nanomaterial import (
@@ -254,7 +260,7 @@ def _precision(sample: Sample, settings: StatisticsSettings) -> tuple[Precision,
 def _with_fits(found: ReportStatistics, sample: Sample) -> ReportStatistics:
     """Fit distributions and a mixture, and test the fits."""
     settings = found.settings
-    if not settings.fits or sample.n < _FIT_FEWEST or not found.summaries["number"].gsd > 1:
+    if not settings.fits or sample.n < _FIT_FEWEST or not has_width(sample):
         return found
     fits = fit_distributions(sample)
     tests = {
