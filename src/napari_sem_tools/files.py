@@ -11,22 +11,27 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import json
+import math
 import os
 import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from napari_sem_tools.errors import OutputExists, SemError
 
 __all__ = [
     "discard_folder",
     "growing_file",
+    "json_text",
+    "only_writer",
     "place_file",
     "place_folder",
+    "plain_value",
     "replace_folder",
     "sweep",
     "write_file",
@@ -85,6 +90,61 @@ def write_file(path: str | os.PathLike[str], content: bytes | Callable[[BinaryIO
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write a UTF-8 text file whole or not at all; line ends stay as they are."""
     return write_file(path, text.encode("utf-8"))
+
+
+def plain_value(value: Any) -> Any:
+    """Turn a value into what JSON knows; numbers that are none become None.
+
+    Parameters
+    ----------
+    value : any
+        Mappings, sequences, arrays, numpy numbers, paths; everything else becomes its text.
+
+    Returns
+    -------
+    dict, list, str, bool, int, float or None
+
+    Examples
+    --------
+    >>> plain_value({"sizes": (1.5, float("nan")), "n": 2})
+    {'sizes': [1.5, None], 'n': 2}
+    """
+    if hasattr(value, "tolist"):  # arrays and numpy's numbers
+        value = value.tolist()
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain_value(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain_value(one) for one in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+
+
+def json_text(content: Any, *, indent: int | None = 2) -> str:
+    """Write JSON that every reader accepts: what is no number is null, never ``NaN``.
+
+    Parameters
+    ----------
+    content : any
+        As `plain_value` takes it.
+    indent : int or None
+        Blanks a level; None writes one line without blanks.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> json_text({"sd": float("nan")}, indent=None)
+    '{"sd":null}'
+    """
+    marks = (",", ":") if indent is None else (",", ": ")
+    return json.dumps(
+        plain_value(content), indent=indent, separators=marks, ensure_ascii=False, allow_nan=False
+    )
 
 
 def replace_folder(built: Path, target: Path) -> Path:
@@ -247,6 +307,60 @@ def growing_file(partial: Path) -> Iterator[BinaryIO]:
         finally:
             file.flush()
             os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def only_writer(target: Path) -> Iterator[None]:
+    """Keep other programs from writing the same results at the same time.
+
+    Parameters
+    ----------
+    target : Path
+        The file or folder that will be written.  Beside it lies an empty hidden file that is
+        locked meanwhile; the system frees it when a program dies, whatever happens.
+
+    Raises
+    ------
+    OutputExists
+        Another program is writing it.
+    SemError
+        The place may not be written to.
+    """
+    place = target.with_name(f".{target.name}.lock.partial")
+    file = _own(place, target)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows deletes only what is closed
+            place.unlink()
+        file.close()
+        if sys.platform == "win32":
+            with contextlib.suppress(OSError):
+                place.unlink()
+
+
+def _own(place: Path, target: Path) -> BinaryIO:
+    """Open and lock the file that tells other programs to stay away."""
+    for _ in range(_RETRIES):
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file = open(place, "a+b")  # noqa: SIM115  closed by whoever holds it
+        except OSError as error:
+            raise SemError(
+                f"{target} could not be written: {error.strerror or error}.",
+                hint="Choose a folder that you may write to and that has free space.",
+            ) from error
+        if not _lock(file):
+            file.close()
+            raise OutputExists(
+                f"{target} is being written by another run.",
+                hint="Wait until it has finished, or choose another folder.",
+            )
+        with contextlib.suppress(OSError):  # gone: the other run has just deleted it
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(place)):
+                return file
+        file.close()
+    raise OutputExists(f"{target} is being written by other runs.", hint="Try again later.")
 
 
 def place_file(built: Path, target: Path) -> Path:

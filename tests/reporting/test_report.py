@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from napari_sem_tools.reporting import (
     ImageRow,
+    Picture,
     Report,
     Statistic,
     csv_text,
@@ -34,7 +35,7 @@ def full_report() -> Report:
             ImageRow("a", EVIL, "pixel 2 nm (tag: X)", "ab12", 5, 3, 1, 1, "41 nm", notes=(EVIL,)),
             ImageRow("b", "b.tif", error="b.tif is empty."),
         ),
-        figures=((EVIL, b"\x89PNG"),),
+        figures=(Picture(EVIL, b"\x89PNG"),),
         method=("Particles were found.",),
         doubt_rule=EVIL,
         settings={"block": {"key": EVIL, "level": None}},

@@ -4,4 +4,6 @@ from .main import analyze as analyze
 from .plan import Plan as Plan
 from .plan import Source as Source
 from .plan import resolve as resolve
+from .regions import wished_region as wished_region
+from .regions import within_regions as within_regions
 from .result import ImageResult as ImageResult

@@ -6,13 +6,14 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 
 from napari_sem_tools.analysis.ledger import Ledger, hash_file
-from napari_sem_tools.analysis.plan import Plan, Source
+from napari_sem_tools.analysis.plan import ALL_PAGES, Plan, Source
+from napari_sem_tools.analysis.regions import within_regions
 from napari_sem_tools.analysis.result import ImageResult
 from napari_sem_tools.errors import Cancelled, SemError, UnreadableFile
 from napari_sem_tools.micrograph import Metadata, Micrograph, Segmentation
@@ -119,18 +120,26 @@ def _page_name(source: Source, page: int, plan: Plan) -> str:
 def read_source(source: Source, plan: Plan) -> Iterator[Micrograph]:
     """Read a source, page by page, with the typed pixel size and the regions applied."""
     from napari_sem_tools.calibration import calibrate
-    from napari_sem_tools.reading import read
+
+    for picture in _pictures(source, plan.page):
+        image = picture
+        if plan.pixel_size is not None or plan.width is not None:
+            image = calibrate(image, pixel_size=plan.pixel_size, width=plan.width)
+        for page in range(image.n_pages):
+            yield within_regions(image.plane(page), plan.roi, plan.roi_exclude)
+
+
+def _pictures(source: Source, page: int | str | None) -> list[Micrograph]:
+    """Read what is wished of a source: its first picture, one page, or all pictures."""
+    from napari_sem_tools.reading import read, read_all
 
     if source.image is not None:
-        image = source.image
-    elif source.path is not None:
-        image = read(source.path)
-    else:
+        return [source.image.plane(page) if isinstance(page, int) else source.image]
+    if source.path is None:
         raise UnreadableFile(f"{source.name} has neither a file nor pixels.")
-    if plan.pixel_size is not None or plan.width is not None:
-        image = calibrate(image, pixel_size=plan.pixel_size, width=plan.width)
-    for page in range(image.n_pages):
-        yield _within_regions(image.plane(page), plan)
+    if page == ALL_PAGES:
+        return read_all(source.path)
+    return [read(source.path, page=cast("int | None", page))]
 
 
 def analyse_image(
@@ -151,20 +160,6 @@ def analyse_image(
     table = measure(found, image, settings=plan.measuring)
     stop_if_cancelled(cancel)
     return Measured(image, found, table)
-
-
-def _within_regions(image: Micrograph, plan: Plan) -> Micrograph:
-    """Leave out of the field what the user left out."""
-    if plan.roi is None and plan.roi_exclude is None:
-        return image
-    from napari_sem_tools.reading.regions import region_mask
-
-    field = image.field
-    if plan.roi is not None:
-        field = field & region_mask(plan.roi, image.shape)
-    if plan.roi_exclude is not None:
-        field = field & ~region_mask(plan.roi_exclude, image.shape)
-    return image.replace(field=field)
 
 
 def _result(source: Source, measured: Measured, name: str, digest: str) -> ImageResult:

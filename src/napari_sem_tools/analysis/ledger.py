@@ -23,7 +23,7 @@ __all__ = ["Ledger", "hash_file"]
 _CHUNK = 1 << 20
 _PLAN = "plan.txt"
 _FINISHED = "finished.txt"
-_FOLDERS = {"figures", "labels"}  # all folders that results hold
+_FOLDERS = {"figures", "geojson", "labels", "rois"}  # all folders that results hold
 
 
 @dataclasses.dataclass(frozen=True)

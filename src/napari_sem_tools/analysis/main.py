@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 
@@ -19,9 +19,9 @@ from napari_sem_tools.analysis.ledger import Ledger
 from napari_sem_tools.analysis.outputs import write_outputs
 from napari_sem_tools.analysis.plan import Plan, Source, resolve
 from napari_sem_tools.analysis.result import ImageResult
+from napari_sem_tools.analysis.wishes import Wishes, takes_wishes
 from napari_sem_tools.errors import Cancelled, MissingExtra, SemError
-from napari_sem_tools.files import replace_folder
-from napari_sem_tools.settings import Settings
+from napari_sem_tools.files import only_writer, replace_folder
 from napari_sem_tools.tasks import Cancel, Progress, part_of, report, stop_if_cancelled
 
 __all__ = ["Analysis", "analyze"]
@@ -67,24 +67,16 @@ class Analysis:
         return self.out / "report.html"
 
 
-def analyze(  # noqa: PLR0913  the public contract: every wish is a keyword
+@takes_wishes
+def analyze(
     inputs: Any,
     out: str | os.PathLike[str],
     *,
-    method: str | None = None,
-    settings: Settings | dict[str, Any] | None = None,
-    measure_settings: Settings | dict[str, Any] | None = None,
-    pixel_size: float | tuple[float, float] | None = None,
-    width: float | str | None = None,
-    roi: Any = None,
-    roi_exclude: Any = None,
     overwrite: bool = False,
     resume: bool = False,
-    limit: int | None = None,
-    workers: int | None = None,
-    shard: str | tuple[int, int] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
+    **wishes: Unpack[Wishes],
 ) -> Analysis:
     """Find and measure the particles of micrographs and write figures, tables and a report.
 
@@ -99,22 +91,28 @@ def analyze(  # noqa: PLR0913  the public contract: every wish is a keyword
     settings : Settings or dict, optional
         Of the method, e.g. `ThresholdSettings`.
     measure_settings : MeasureSettings or dict, optional
+    page : int or "all", optional
+        One page of each file, counted from 0, or every picture of it; by default the first
+        picture, whole if it is a stack.
     pixel_size : float or (float, float), optional
         Typed pixel size, or its height and width, in nm.
     width : float or str, optional
         Typed width of the image in nm, or with its unit: "5 µm".
     roi, roi_exclude : path, bool array (Y, X) or list of polygons in px, optional
         Region to measure in; region to leave out.
-    overwrite : bool
-        Replace an existing `out`, once the new one is complete.
-    resume : bool
-        Go on with a run that was stopped.
+    exports : str or sequence of str, optional
+        Further files: ``"pdf"``, ``"xlsx"``, ``"parquet"``, ``"roi"`` (ImageJ), ``"geojson"``,
+        ``"coco"``, or ``"all"``; several in one text are separated by commas.
     limit : int, optional
         Only the first so many inputs.
     workers : int, optional
         Processes; 1 by default.
     shard : str or (int, int), optional
         ``"i/n"``: the i-th of n equal shares of the inputs.
+    overwrite : bool
+        Replace an existing `out`, once the new one is complete.
+    resume : bool
+        Go on with a run that was stopped.
     progress : callable, optional
         Called as ``progress(done, total, what)``.
     cancel : callable, optional
@@ -127,9 +125,11 @@ def analyze(  # noqa: PLR0913  the public contract: every wish is a keyword
     Raises
     ------
     OutputExists
-        `out` is there already.
+        `out` is there already, or another run is writing it.
     InvalidSettings
         A wish that cannot be granted.
+    MissingExtra
+        A file is wished for that needs a library which is not installed.
     UnreadableFile, UnknownFormat
         No image could be analysed.  When only some could not, they are named in
         ``images.csv`` and in `Analysis.failed`.
@@ -142,20 +142,7 @@ def analyze(  # noqa: PLR0913  the public contract: every wish is a keyword
     >>> result = sem.analyze("1908318.tif", "out")  # doctest: +SKIP
     >>> result.table.groupby("image")["ecd_nm"].median()  # doctest: +SKIP
     """
-    plan = resolve(
-        inputs,
-        out,
-        method=method,
-        settings=settings,
-        measure_settings=measure_settings,
-        pixel_size=pixel_size,
-        width=width,
-        roi=roi,
-        roi_exclude=roi_exclude,
-        limit=limit,
-        workers=workers,
-        shard=shard,
-    )
+    plan = resolve(inputs, out, **wishes)
     _log.info("%s", plan)
     return run(plan, overwrite=overwrite, resume=resume, progress=progress, cancel=cancel)
 
@@ -170,6 +157,14 @@ def run(
 ) -> Analysis:
     """Carry out a plan; parameters and errors are those of `analyze`."""
     stop_if_cancelled(cancel)
+    with only_writer(plan.out):
+        return _run(plan, overwrite, resume, progress, cancel)
+
+
+def _run(
+    plan: Plan, overwrite: bool, resume: bool, progress: Progress | None, cancel: Cancel | None
+) -> Analysis:
+    """Carry out a plan while nobody else writes to its place."""
     ledger = Ledger(plan.partial)
     ledger.open(plan, overwrite=overwrite, resume=resume)
     try:

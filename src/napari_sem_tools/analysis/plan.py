@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import operator
 import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
 from napari_sem_tools._version import __version__
+from napari_sem_tools.analysis.regions import wished_region
+from napari_sem_tools.analysis.wishes import Wishes, takes_wishes
 from napari_sem_tools.errors import InvalidSettings, SemError, UnreadableFile
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.settings import Settings
@@ -26,6 +29,7 @@ __all__ = ["Plan", "Source", "resolve"]
 _RESERVED = re.compile(r'[<>:"/\\|?*\x00-\x1f]')  # what some system refuses in a file name
 _DEVICE = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)$")  # reserved words of Windows
 _LONGEST_NAME = 120
+ALL_PAGES = "all"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,10 +66,14 @@ class Plan:
     method : str
         A row of the table of segmentation methods.
     settings, measure_settings : Settings
+    page : int, "all" or None
+        None: the first picture of each file.
     pixel_size, width : optional
         Typed, in nm; None: as each file states.
     roi, roi_exclude : bool array (Y, X), list of polygons in px, or None
         Region to measure in, region to leave out.
+    exports : tuple of str
+        Further files to write.
     workers : int
         Processes.
     left_out : int
@@ -77,10 +85,12 @@ class Plan:
     method: str
     settings: Settings
     measure_settings: Settings
+    page: int | str | None = None
     pixel_size: float | tuple[float, float] | None = None
     width: float | None = None
     roi: Any = None
     roi_exclude: Any = None
+    exports: tuple[str, ...] = ()
     workers: int = 1
     left_out: int = 0
 
@@ -99,7 +109,7 @@ class Plan:
         shown = ", ".join(source.file for source in self.sources[:3])
         more = len(self.sources) - 3
         lines = [
-            f"read: {shown}" + (f" and {more} more" if more > 0 else ""),
+            f"read: {shown}" + (f" and {more} more" if more > 0 else "") + self._pages_text,
             f"pixel size: {self.calibration_text}",
             f"region: {_region_text(self.roi, 'the whole field')}"
             + (
@@ -109,11 +119,19 @@ class Plan:
             ),
             f"segment: {self.method}, {_changed(self.settings)}",
             f"measure: {_changed(self.measure_settings)}",
-            f"write: {self.out.name}/",
+            f"write: {self.out.name}/"
+            + (f", with {', '.join(self.exports)}" if self.exports else ""),
         ]
         if self.left_out:
             lines.append(f"left out: {self.left_out} further inputs (limit or shard)")
         return "\n".join(lines)
+
+    @property
+    def _pages_text(self) -> str:
+        """Say which pages are read, where that was wished."""
+        if self.page is None:
+            return ""
+        return ", all pages" if self.page == ALL_PAGES else f", page {self.page}"
 
     @property
     def calibration_text(self) -> str:
@@ -131,6 +149,7 @@ class Plan:
             "method": self.method,
             "settings": self.settings.to_dict(),
             "measure": self.measure_settings.to_dict(),
+            "page": self.page,
             "pixel_size": self.pixel_size,
             "width": self.width,
             "roi": _digest(self.roi),
@@ -139,25 +158,17 @@ class Plan:
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def resolve(  # noqa: PLR0913  the public contract: every wish is a keyword
+@takes_wishes
+def resolve(
     inputs: Any,
     out: str | os.PathLike[str],
     *,
-    method: str | None = None,
-    settings: Settings | dict[str, Any] | None = None,
-    measure_settings: Settings | dict[str, Any] | None = None,
-    pixel_size: float | tuple[float, float] | None = None,
-    width: float | str | None = None,
-    roi: Any = None,
-    roi_exclude: Any = None,
-    limit: int | None = None,
-    workers: int | None = None,
-    shard: str | tuple[int, int] | None = None,
     replaces_out: bool = True,
+    **wishes: Unpack[Wishes],
 ) -> Plan:
     """Join inputs and wishes into a plan; nothing is written and no pixel is read.
 
-    Parameters are those of `analyze`; `replaces_out` False allows inputs that lie in `out`,
+    Keywords are those of `analyze`; `replaces_out` False allows inputs that lie in `out`,
     for what only adds files there.
 
     Returns
@@ -168,28 +179,34 @@ def resolve(  # noqa: PLR0913  the public contract: every wish is a keyword
     ------
     InvalidSettings
         A wish that cannot be granted.
+    MissingExtra
+        A file is wished for that needs a library which is not installed.
     UnreadableFile
         No input is there.
     """
+    from napari_sem_tools.analysis.exports import chosen_exports
     from napari_sem_tools.measurement import MeasureSettings
     from napari_sem_tools.segmentation import choose_method
 
-    choice = choose_method(method, settings, load=True)
-    if pixel_size is not None and width is not None:
+    settings = wishes.get("settings")
+    choice = choose_method(wishes.get("method"), settings, load=True)
+    if wishes.get("pixel_size") is not None and wishes.get("width") is not None:
         raise InvalidSettings("Give the pixel size or the image width, not both.")
     found = _sources(inputs)
-    chosen = _share(found, limit, shard)
+    chosen = _share(found, wishes.get("limit"), wishes.get("shard"))
     return Plan(
         sources=tuple(chosen),
         out=_place(out, chosen if replaces_out else []),
         method=choice.name,
         settings=_record(settings, choice.row.settings),
-        measure_settings=_record(measure_settings, MeasureSettings),
-        pixel_size=_lengths(pixel_size, "pixel_size"),
-        width=_lengths(width, "width"),
-        roi=_region(roi),
-        roi_exclude=_region(roi_exclude),
-        workers=_positive(workers, "workers") or 1,
+        measure_settings=_record(wishes.get("measure_settings"), MeasureSettings),
+        page=_page(wishes.get("page")),
+        pixel_size=_lengths(wishes.get("pixel_size"), "pixel_size"),
+        width=_lengths(wishes.get("width"), "width"),
+        roi=wished_region(wishes.get("roi")),
+        roi_exclude=wished_region(wishes.get("roi_exclude")),
+        exports=chosen_exports(wishes.get("exports")),
+        workers=_positive(wishes.get("workers"), "workers") or 1,
         left_out=len(found) - len(chosen),
     )
 
@@ -304,20 +321,27 @@ def _lengths(value: Any, name: str) -> Any:
     return plain[0] if len(plain) == 1 else plain
 
 
+def _page(page: Any) -> int | str | None:
+    """Check a page: a number from 0, or all of them."""
+    if page is None or page == ALL_PAGES:
+        return cast("str | None", page)
+    try:
+        number = operator.index(int(page) if isinstance(page, str) else page)
+    except (TypeError, ValueError):
+        number = -1
+    if number < 0:
+        raise InvalidSettings(
+            f"page = {page!r} is no page.",
+            hint=f'Pages count from 0; "{ALL_PAGES}" takes them all.',
+        )
+    return number
+
+
 def _positive(value: int | None, name: str) -> int | None:
     """Check a count of at least 1."""
     if value is not None and (value != int(value) or value < 1):
         raise InvalidSettings(f"{name} = {value!r} is not a whole number of at least 1.")
     return value
-
-
-def _region(region: Any) -> Any:
-    """Read the file of a region; polygons and masks stay as they are."""
-    if not isinstance(region, str | os.PathLike):
-        return region
-    from napari_sem_tools.reading.regions import read_regions
-
-    return read_regions(region)
 
 
 def _is_mask(region: Any) -> bool:

@@ -64,8 +64,8 @@ def script(plan: Plan) -> str:
         "settings": _record(plan.settings, plan.method),
         "measure_settings": _record(plan.measure_settings, ""),
     }
-    for name in ("pixel_size", "width"):
-        if getattr(plan, name) is not None:
+    for name in ("page", "pixel_size", "width", "exports"):
+        if getattr(plan, name) not in (None, ()):
             keywords[name] = repr(getattr(plan, name))
     imports = ""
     constants = ""

@@ -16,6 +16,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Add the options."""
+    from napari_sem_tools.analysis.exports import EXPORTS
     from napari_sem_tools.measurement import MeasureSettings
 
     options.add_inputs(parser, optional=True)
@@ -29,6 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default 1)")
     parser.add_argument("--shard", metavar="I/N", help="only the I-th of N shares of the inputs")
+    parser.add_argument(
+        "--export",
+        "--exports",
+        dest="exports",
+        action="append",
+        metavar="NAMES",
+        help=f"further files, separated by commas: {', '.join(EXPORTS)}, or all",
+    )
+    options.add_page(parser)
     options.add_calibration(parser)
     options.add_regions(parser)
     options.add_method(parser, arguments)
@@ -48,10 +58,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
         method=choice.name,
         settings=options.settings_from(args, choice.row.settings),
         measure_settings=options.settings_from(args, MeasureSettings),
+        page=args.page,
         pixel_size=args.pixel_size,
         width=args.width,
         roi=args.roi,
         roi_exclude=args.roi_exclude,
+        exports=args.exports,
         overwrite=args.overwrite,
         resume=args.resume,
         limit=args.limit,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
@@ -11,6 +10,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from napari_sem_tools.errors import SemError, SemWarning
+from napari_sem_tools.files import json_text
 
 __all__ = ["Console", "say_error"]
 
@@ -101,8 +101,8 @@ class Console:
         print(text)
 
     def result_json(self, content: Any) -> None:
-        """Write a result to stdout, for machines."""
-        self.result(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+        """Write a result to stdout, for machines: what is no number is null."""
+        self.result(json_text(content))
 
     def _move_bar(self, done: int, total: int, what: str) -> None:
         """Move the bar of tqdm."""

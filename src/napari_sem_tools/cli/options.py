@@ -15,6 +15,7 @@ __all__ = [
     "add_calibration",
     "add_inputs",
     "add_method",
+    "add_page",
     "add_regions",
     "add_settings",
     "chosen_method",
@@ -64,6 +65,15 @@ def add_inputs(parser: argparse.ArgumentParser, *, optional: bool = False) -> No
         nargs="*" if optional else "+",
         metavar="INPUT",
         help="files, folders, globs, or a CSV of paths",
+    )
+
+
+def add_page(parser: argparse.ArgumentParser) -> None:
+    """Add the choice among the pictures of a file."""
+    parser.add_argument(
+        "--page",
+        metavar="N",
+        help="one page of each file, from 0, or all; by default the first picture of a file",
     )
 
 

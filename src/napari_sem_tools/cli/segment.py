@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument("--overwrite", action="store_true", help="replace existing label images")
+    options.add_page(parser)
     options.add_calibration(parser)
     options.add_regions(parser)
     options.add_method(parser, arguments)
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         args.out,
         method=choice.name,
         settings=options.settings_from(args, choice.row.settings),
+        page=args.page,
         pixel_size=args.pixel_size,
         width=args.width,
         roi=args.roi,

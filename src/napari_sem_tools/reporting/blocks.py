@@ -1,91 +1,104 @@
-"""Parts that pages are made of: sections, tables, cards, figures, and the page itself."""
+"""What sections of a report are made of, whether they become HTML or PDF."""
 
 from __future__ import annotations
 
-import base64
-import html
-import importlib.resources
-import string
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
-__all__ = ["card", "escaped", "figure", "page", "section", "table"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Block", "Items", "Paragraph", "Picture", "Section", "Table"]
 
 
-def page(parts: Mapping[str, str]) -> str:
-    """Put the parts of a page together.
+@dataclasses.dataclass(frozen=True)
+class Paragraph:
+    """A text.
 
-    Parameters
+    Attributes
     ----------
-    parts : dict of str to str
-        HTML by the name of its place in the template; places that are not named stay empty.
-
-    Returns
-    -------
-    str
-        The page; it loads nothing from elsewhere and no script runs.
+    text : str
+    kind : {"text", "heading", "code"}
     """
-    template = importlib.resources.files(__package__).joinpath("report_template.html")
-    whole = string.Template(template.read_text(encoding="utf-8"))
-    return whole.substitute(dict.fromkeys(whole.get_identifiers(), "") | dict(parts))
+
+    text: str
+    kind: Literal["text", "heading", "code"] = "text"
 
 
-def escaped(value: Any) -> str:
-    """Escape a value for HTML.
+@dataclasses.dataclass(frozen=True)
+class Items:
+    """A list of points.
 
-    Examples
-    --------
-    >>> escaped("a < b")
-    'a &lt; b'
+    Attributes
+    ----------
+    lines : tuple of (term, text)
+        The term comes first in bold, or as code; it may be empty.
+    code : bool
     """
-    return html.escape(str(value))
+
+    lines: tuple[tuple[str, str], ...]
+    code: bool = False
 
 
-def section(heading: str, *content: str, kind: str = "") -> str:
-    """Frame a part of the page; an empty part is left out."""
-    body = "\n".join(part for part in content if part)
-    if not body:
-        return ""
-    style = f' class="{kind}"' if kind else ""
-    return f"<section{style}>\n<h2>{escaped(heading)}</h2>\n{body}\n</section>"
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of texts.
+
+    Attributes
+    ----------
+    heads : tuple of str
+        All empty: there is no header.
+    rows : tuple of tuple of str
+    numbers : tuple of int
+        Columns that are set to the right.
+    kinds : tuple of str
+        Of each row: ``"failed"``, ``"doubtful"`` or empty.
+    shape : {"", "narrow", "rows", "hash"}
+        As wide as the page, as wide as its text, many columns, or long hashes.
+    """
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: tuple[int, ...] = ()
+    kinds: tuple[str, ...] = ()
+    shape: Literal["", "narrow", "rows", "hash"] = ""
 
 
-def table(
-    heads: Sequence[str],
-    rows: Iterable[Sequence[Any]],
-    *,
-    numbers: Sequence[int] = (),
-    kinds: Sequence[str] = (),
-    shape: str = "",
-) -> str:
-    """Write a table; `numbers` are right-aligned columns, `kinds` classes of the rows."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure.
 
-    def cell(tag: str, column: int, value: Any) -> str:
-        style = ' class="number"' if column in numbers else ""
-        return f"<{tag}{style}>{escaped(value)}</{tag}>"
+    Attributes
+    ----------
+    caption : str
+    png : bytes
+        For the page in a browser.
+    draw : callable or None
+        Draws it again with lines and letters for the PDF, which otherwise shows the PNG.
+    """
 
-    head = "".join(cell("th", i, text) for i, text in enumerate(heads))
-    lines = []
-    for number, row in enumerate(rows):
-        kind = f' class="{kinds[number]}"' if number < len(kinds) and kinds[number] else ""
-        cells = "".join(cell("td", i, value) for i, value in enumerate(row))
-        lines.append(f"<tr{kind}>{cells}</tr>")
-    top = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
-    body = f"{top}<tbody>{''.join(lines)}</tbody>"
-    return f'<div class="scroll"><table class="{shape}">{body}</table></div>'
+    caption: str
+    png: bytes
+    draw: Callable[[], Figure] | None = None
 
 
-def card(value: str, title: str, below: str = "") -> str:
-    """Show one number large, with its name and perhaps its interval."""
-    small = f"<small>{escaped(below)}</small>" if below else ""
-    text = f"<b>{escaped(value)}</b><span>{escaped(title)}</span>"
-    return f'<div class="card">{text}{small}</div>'
+Block = Paragraph | Items | Table | Picture
 
 
-def figure(caption: str, png: bytes) -> str:
-    """Embed a picture with its caption."""
-    data = base64.b64encode(png).decode("ascii")
-    return (
-        f'<figure><img alt="{escaped(caption)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{escaped(caption)}</figcaption></figure>"
-    )
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of a report under its heading.
+
+    Attributes
+    ----------
+    title : str
+    blocks : tuple of Paragraph, Items, Table or Picture
+        Without any, the section is left out.
+    warns : bool
+        True for what a reader must know before trusting the numbers.
+    """
+
+    title: str
+    blocks: tuple[Block, ...]
+    warns: bool = False

@@ -6,6 +6,8 @@ import dataclasses
 import math
 from typing import Any
 
+from napari_sem_tools.reporting.blocks import Picture, Section
+
 __all__ = ["ImageRow", "Report", "Statistic"]
 
 
@@ -116,7 +118,7 @@ class Report:
     statistics : dict of str to tuple of Statistic
         One table per unit; more than one only when some images are uncalibrated.
     images : tuple of ImageRow
-    figures : tuple of (caption, PNG bytes)
+    figures : tuple of Picture
     method : tuple of str
         The text for a paper, a paragraph each.
     doubt_rule : str
@@ -135,6 +137,8 @@ class Report:
     files : tuple of (path, explanation)
     plan : str
         The plan that the run obeyed, as printed.
+    further : tuple of Section
+        Uncertainty, fits, what standards ask for: sections that were made elsewhere.
     """
 
     title: str
@@ -142,7 +146,7 @@ class Report:
     made: str
     statistics: dict[str, tuple[Statistic, ...]] = dataclasses.field(default_factory=dict)
     images: tuple[ImageRow, ...] = ()
-    figures: tuple[tuple[str, bytes], ...] = ()
+    figures: tuple[Picture, ...] = ()
     method: tuple[str, ...] = ()
     doubt_rule: str = ""
     settings: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
@@ -153,6 +157,7 @@ class Report:
     row_count: int = 0
     files: tuple[tuple[str, str], ...] = ()
     plan: str = ""
+    further: tuple[Section, ...] = ()
 
 
 def short(value: float, digits: int = 3) -> str:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from napari_sem_tools._version import __version__
 from napari_sem_tools.errors import InvalidSettings
-from napari_sem_tools.files import write_text
+from napari_sem_tools.files import json_text, write_text
 from napari_sem_tools.reporting.labelled import LabelledImage
-from napari_sem_tools.reporting.plain import json_text, plain_columns
+from napari_sem_tools.reporting.plain import plain_columns
 
 __all__ = ["write_coco"]
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from napari_sem_tools._version import __version__
-from napari_sem_tools.files import write_text
+from napari_sem_tools.files import json_text, write_text
 from napari_sem_tools.reporting.labelled import LabelledImage
 from napari_sem_tools.reporting.outlines import Part, label_outlines
 from napari_sem_tools.reporting.pictures import STATES
-from napari_sem_tools.reporting.plain import json_text, plain_columns
+from napari_sem_tools.reporting.plain import plain_columns
 
 __all__ = ["write_geojson"]
 

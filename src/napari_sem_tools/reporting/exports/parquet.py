@@ -11,8 +11,7 @@ import pandas as pd
 
 from napari_sem_tools._version import __version__
 from napari_sem_tools.errors import MissingExtra
-from napari_sem_tools.files import write_file
-from napari_sem_tools.reporting.plain import json_text
+from napari_sem_tools.files import json_text, write_file
 
 __all__ = ["write_parquet"]
 
