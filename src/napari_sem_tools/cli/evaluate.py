@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     parser.add_argument(
         "--images", metavar="PATH", help="image or folder of images, for the page and its scale"
     )
-    parser.add_argument("--page", metavar="FILE", help="write a page (HTML) with pictures")
+    parser.add_argument("--page", metavar="FILE", help="write a page with pictures: .html or .pdf")
     parser.add_argument("--csv", metavar="FILE", help="write a row an image")
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
@@ -143,8 +143,14 @@ def _check(args: argparse.Namespace) -> None:
             raise OutputExists(f"{path} exists.", hint="Choose another file, or --overwrite.")
     if args.draws < 0 or args.seed < 0:
         raise InvalidSettings("--draws and --seed are whole numbers from 0 on.")
-    if not 0 <= args.opacity <= 1:
-        raise InvalidSettings(f"An opacity of {args.opacity:g} is not between 0 and 1.")
+    if args.pixel_size is not None and not 0 < args.pixel_size < math.inf:
+        raise InvalidSettings(f"A pixel of {args.pixel_size:g} nm cannot be.")
+    if not 0 <= args.tolerance_px < math.inf:
+        raise InvalidSettings(f"An outline cannot be off by {args.tolerance_px:g} px.")
+    if args.page:
+        from napari_sem_tools.evaluation.page import check_page
+
+        check_page(args.page, args.opacity)
     if args.classes and (args.page or args.csv):
         raise InvalidSettings(
             "Pages and tables are made of particles, not of classes.", hint="Use --json."
@@ -188,12 +194,8 @@ def _score(
 
 def _pixel_size(args: argparse.Namespace, console: Console, pairs: Sequence[Pair]) -> float | None:
     """Return the typed pixel size, else that of the images if all have the same."""
-    if args.pixel_size is not None:
-        if not 0 < args.pixel_size < math.inf:
-            raise InvalidSettings(f"A pixel of {args.pixel_size:g} nm cannot be.")
-        return float(args.pixel_size)
-    if args.images is None:
-        return None
+    if args.pixel_size is not None or args.images is None:
+        return args.pixel_size  # checked before
     from napari_sem_tools.reading import read
 
     sizes = set()

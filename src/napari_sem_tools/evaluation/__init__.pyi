@@ -8,7 +8,7 @@ from .files import pair_files as pair_files
 from .files import read_labels as read_labels
 from .names import SCORES as SCORES
 from .names import ScoreRow as ScoreRow
-from .page import render_page as render_page
+from .page import page_of as page_of
 from .page import write_page as write_page
 from .protocol import Protocol as Protocol
 from .scenes import Scene as Scene

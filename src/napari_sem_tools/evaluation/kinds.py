@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.evaluation.overlaps import best_of_each
-
 if TYPE_CHECKING:
     from napari_sem_tools.evaluation.overlaps import Overlaps
 
@@ -36,17 +34,19 @@ def true_kinds(pairs: Overlaps, matched: NDArray[np.int64]) -> Kinds:
     -------
     int8 array (true particles,)
         Index into `TRUE_KINDS`: *found* (matched); *missed*: less than 30 % of it are
-        covered; *merged*: the found particle that covers most of it covers more than half of
-        two or more true ones; *split*: two or more found particles lie more than half within
-        it; *outline*: none of these, only the outline differs too much.
+        covered; *merged*: the found particle that covers most of it (if two do, either of
+        them) covers more than half of two or more true ones; *split*: two or more found
+        particles lie more than half within it; *outline*: none of these, only the outline
+        differs too much.
     """
     count = len(pairs.true_area)
     covered = np.bincount(pairs.true, pairs.shared, count) < _SEEN * pairs.true_area
     holds = pairs.shared > _MOST * pairs.true_area[pairs.true]
     held_by = np.bincount(pairs.found, holds, len(pairs.found_area))
-    best = best_of_each(pairs, pairs.shared)
-    merged = np.zeros(count, bool)
-    merged[pairs.true[best]] = held_by[pairs.found[best]] >= 2
+    most = np.zeros(count, np.int64)
+    np.maximum.at(most, pairs.true, pairs.shared)
+    in_several = (pairs.shared == most[pairs.true]) & (held_by[pairs.found] >= 2)
+    merged = np.bincount(pairs.true, in_several, count) > 0
     inside = pairs.shared > _MOST * pairs.found_area[pairs.found]
     split = np.bincount(pairs.true, inside, count) >= 2
     hit = np.zeros(count, bool)

@@ -107,25 +107,40 @@ def with_gaps(labels: Labels) -> Mask:
     Parameters
     ----------
     labels : int array (Y, X)
+        Numbered without large gaps.
 
     Returns
     -------
     bool array (Y, X)
-        Of two particles that share an edge anywhere, the one that comes first in reading
-        order loses the pixels next to the other, corners included.  Particles that meet at
-        corners alone stay as they are, as in masks drawn by hand.
+        Of two particles that share an edge anywhere, the larger one (of equal ones the first
+        in reading order) loses the pixels next to the other, corners included.  Particles
+        that meet at corners alone stay as they are, as in masks drawn by hand.
     """
-    touching = np.unique(np.concatenate([_contacts(labels, s)[0] for s in _AFTER[:2]]))
+    place = _order(labels)
+    contacts = [_contacts(labels, shift) for shift in _AFTER]
+    touching = np.unique(np.concatenate([key for key, _ in contacts[:2]]))
     mask: Mask = labels > 0
-    for shift in _AFTER:
-        key, (row, column) = _contacts(labels, shift)
-        cut = np.isin(key, touching)
-        mask[row[cut], column[cut]] = False
+    flat = mask.reshape(-1)
+    for key, (here, there) in contacts:
+        one, other = here[np.isin(key, touching)], there[np.isin(key, touching)]
+        first = place[labels.ravel()[one]] < place[labels.ravel()[other]]
+        flat[np.where(first, one, other)] = False
     return mask
 
 
+def _order(labels: Labels) -> Labels:
+    """Rank labels by area, largest first, then by their first pixel in reading order."""
+    flat = labels.ravel()
+    area = np.bincount(flat, minlength=1)
+    first = np.zeros(len(area), np.int64)
+    first[flat[::-1]] = np.arange(flat.size)[::-1]  # the last to be written comes first
+    place = np.empty(len(area), np.int64)
+    place[np.lexsort((first, -area))] = np.arange(len(area))
+    return place
+
+
 def _contacts(labels: Labels, shift: tuple[int, int]) -> tuple[Labels, tuple[Labels, Labels]]:
-    """List where a pixel and the one after it belong to two particles, as pair and place."""
+    """List where a pixel and the one after it belong to two particles: pair, and both places."""
     down, right = shift
     rows, columns = labels.shape
     left = max(-right, 0)
@@ -134,7 +149,8 @@ def _contacts(labels: Labels, shift: tuple[int, int]) -> tuple[Labels, tuple[Lab
     row, column = np.nonzero((here != there) & (here > 0) & (there > 0))
     one, other = here[row, column], there[row, column]
     key = np.minimum(one, other) * (int(labels.max(initial=0)) + 1) + np.maximum(one, other)
-    return key, (row, column + left)
+    at = row * columns + column + left
+    return key, (at, at + down * columns + right)
 
 
 def mask_counts(true: Labels, found: Labels) -> MaskCounts:

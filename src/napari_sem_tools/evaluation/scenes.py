@@ -14,7 +14,7 @@ from napari_sem_tools.evaluation.files import Pair
 from napari_sem_tools.evaluation.kinds import FOUND_KINDS, TRUE_KINDS
 from napari_sem_tools.evaluation.outlines import outline_pixels
 
-__all__ = ["LEGEND", "Scene", "scene_png"]
+__all__ = ["LEGEND", "Scene", "legend_png", "scene_png"]
 
 Picture = NDArray[np.float32]
 
@@ -26,7 +26,7 @@ _TRUE_FILL = {
     "missed": (0.92, 0.12, 0.16),
     "merged": (1.0, 0.52, 0.05),
     "split": (0.62, 0.28, 0.95),
-    "outline": (0.95, 0.88, 0.25),
+    "outline": (0.62, 0.85, 0.10),
 }
 _FOUND_FILL = {"right": (0.12, 0.70, 0.42), "ground": (0.95, 0.15, 0.75), "piece": (0.25, 0.45, 1)}
 
@@ -108,6 +108,33 @@ def scene_png(
     buffer = io.BytesIO()
     imsave(buffer, np.clip(np.concatenate(shown, axis=1), 0, 1), format="png")
     return buffer.getvalue()
+
+
+def legend_png() -> bytes:
+    """Draw what the colours of `scene_png` mean.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    from matplotlib.patches import Patch
+
+    from napari_sem_tools.reporting import png_bytes
+    from napari_sem_tools.reporting.figures import new_figure
+
+    figure = new_figure(11.0, 0.34)
+    handles = [Patch(color=colour, label=name) for name, colour in LEGEND.items()]
+    figure.legend(
+        handles=handles,
+        loc="center left",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=7.5,
+        handlelength=1.1,
+        columnspacing=1.1,
+    )
+    return png_bytes(figure, dpi=130)
 
 
 def _grey(scene: Scene, rows: int | tuple[int, int] | None) -> Picture:
