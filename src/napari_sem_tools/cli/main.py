@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {  # name: what it does; cli/<name>.py does it
     "measure": "measure labelled particles and write a table",
     "evaluate": "score found particles against the truth",
     "simulate": "make images of particles with exact masks",
+    "train": "train networks on a folder of images and masks",
     "gui": "open napari with the given images",
     "models": "list, show, import, export, verify and remove models",
     "doctor": "what is installed and what works",

@@ -42,6 +42,7 @@ _MASKS = ("masks", "labels")
 _REGIONS = (".roi", ".zip", ".geojson", ".json", ".csv")
 _MOST_LISTED = 20  # faults in the text of an error; all of them are in the record
 _MOST_CLASSES = 64
+_BINARY = "All masks hold one number: pieces that do not touch are taken as particles."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +108,8 @@ class CheckedFolder:
     faults : tuple of Fault
     notes : tuple of str
         What wants to be said aloud, e.g. that binary masks were taken apart.
+    binary : bool
+        All masks hold the same one number: pieces that do not touch are particles.
     """
 
     path: Path
@@ -115,6 +118,7 @@ class CheckedFolder:
     classes: tuple[ClassRow, ...]
     faults: tuple[Fault, ...]
     notes: tuple[str, ...] = ()
+    binary: bool = False
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -186,10 +190,10 @@ def check_folder(
     named = read_classes(folder) if targets == "classes" else ()
     group_of = read_groups(folder, group_by, sorted(images))
     whole = sorted(images.keys() & masks.keys())
-    samples, seen = [], _Seen(values=set(), binary=0)
+    samples, seen = [], _Seen(set())
     for number, name in enumerate(whole):
         stop_if_cancelled(cancel)
-        report(progress, number, len(whole), f"checking {name}")
+        report(progress, number, len(whole), "checking the images")
         ignored = ignores[name][0] if name in ignores else None
         sample = Sample(name, images[name][0], masks[name][0], ignored, group_of[name])
         try:
@@ -202,9 +206,9 @@ def check_folder(
     classes = named or (_classes_seen(seen.values) if targets == "classes" else ())
     if len(classes) > _MOST_CLASSES:
         faults.append(Fault("masks", f"{len(classes)} classes; label images are for instances"))
-    return CheckedFolder(
-        folder, targets, tuple(samples), classes, tuple(faults), _notes(seen, targets, whole)
-    )
+    binary = targets == "instances" and len(seen.values - {0}) == 1
+    notes = (_BINARY,) if binary else ()
+    return CheckedFolder(folder, targets, tuple(samples), classes, tuple(faults), notes, binary)
 
 
 def read_pair(sample: Sample) -> Pair:
@@ -246,7 +250,6 @@ class _Seen:
     """What the masks of a folder hold together."""
 
     values: set[int]
-    binary: int
 
 
 def _folders(folder: Path) -> tuple[dict[str, list[Path]], ...]:
@@ -314,7 +317,6 @@ def _checked(
         listed = ", ".join(map(str, sorted(strange)[:5]))
         raise _BadFile(_relative(folder, sample.mask), f"classes.csv has no value {listed}")
     seen.values |= values if len(seen.values) <= _MOST_CLASSES else set()
-    seen.binary += len(values - {0}) == 1
     marked = [np.asarray(mask.pixels)]
     if sample.ignore is not None:
         marked.append(_ignored(sample.ignore, image.shape))
@@ -392,17 +394,6 @@ def _classes_seen(values: set[int]) -> tuple[ClassRow, ...]:
     if len(marked) == 1:
         return (ClassRow(marked[0], "foreground"),)
     return tuple(ClassRow(value, f"class {value}") for value in marked)
-
-
-def _notes(seen: _Seen, targets: Targets, whole: list[str]) -> tuple[str, ...]:
-    """Say what is done with binary masks."""
-    several = seen.binary and targets == "instances"
-    if not several:
-        return ()
-    return (
-        f"{seen.binary} of {len(whole)} masks hold one number: the pieces that do not touch "
-        "are taken as particles.",
-    )
 
 
 def _plain(error: SemError) -> str:

@@ -57,6 +57,7 @@ def prepare(
     *,
     targets: str,
     classes: tuple[ClassRow, ...] = (),
+    binary: bool = False,
     object_size_px: float = 0.0,
 ) -> Scene:
     """Scale grey values and size of an image, and number its mask.
@@ -71,6 +72,8 @@ def prepare(
         ``instances``, ``foreground`` or ``classes``.
     classes : tuple of ClassRow
         For ``classes``.
+    binary : bool
+        Pieces of an instance mask are to be told apart.
     object_size_px : float
         Median diameter that particles shall have; 0: the size stays.
 
@@ -78,7 +81,7 @@ def prepare(
     -------
     Scene
     """
-    truth = _numbered(pair.mask, targets, classes)
+    truth = _numbered(pair.mask, targets, classes, binary=binary)
     grey = scaled_grey(np.asarray(pair.image.grey), pair.image.field, spec)
     ratio = _ratio(np.where(pair.ignore, 0, truth), object_size_px) if targets != "classes" else 1.0
     if ratio == 1.0:
@@ -123,7 +126,7 @@ def nearest(mask: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _numbered(
-    mask: NDArray[np.int64], targets: str, classes: tuple[ClassRow, ...]
+    mask: NDArray[np.int64], targets: str, classes: tuple[ClassRow, ...], *, binary: bool
 ) -> NDArray[np.int32]:
     """Give particles or classes the numbers from 1 on."""
     if targets == "foreground":
@@ -133,7 +136,7 @@ def _numbered(
         for number, row in enumerate(classes, start=1):
             numbered[mask == row.value] = number
         return numbered
-    if len(np.unique(mask[mask > 0])) == 1:  # a binary mask: pieces that touch by an edge
+    if binary:  # by edges, not by corners: masks are drawn with one pixel between particles
         from scipy.ndimage import label
 
         return np.asarray(label(mask > 0)[0], np.int32)

@@ -139,7 +139,7 @@ def _report(progress: Progress | None, event: TrainingEvent) -> None:
     if not event.epochs or event.kind == "plan":
         return
     words = [f"epoch {event.epoch} of {event.epochs}"]
-    if event.loss is not None:
+    if event.kind == "epoch" and event.loss is not None:
         words.append(f"loss {event.loss:.3g}")
-    words += [f"{name} {value:.3f}" for name, value in list(event.scores.items())[:3]]
+        words += [f"{name} {value:.3f}" for name, value in list(event.scores.items())[:3]]
     report(progress, round(_PARTS * event.share), _PARTS, ", ".join(words))

@@ -185,6 +185,7 @@ class _Session:
                 spec,
                 targets=self.plan.settings.targets,
                 classes=self.plan.classes,
+                binary=self.plan.folder.binary,
                 object_size_px=self.plan.object_size_px,
             )
             for sample in self.plan.folder.samples
