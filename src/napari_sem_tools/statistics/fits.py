@@ -22,7 +22,7 @@ from napari_sem_tools.statistics.sample import Floats, Sample
 __all__ = ["Fit", "Goodness", "fit_distributions", "goodness_of_fit"]
 
 _AT_ONCE = 2_000_000  # numbers drawn in one piece
-_ENOUGH = 2_000  # sizes from which on the null distribution does not change any more
+_ENOUGH = 1_000  # sizes from which on the null distribution does not change any more
 _FEWEST = 5  # sizes that two parameters need to leave anything over
 
 StatisticName = Literal["anderson-darling", "kolmogorov-smirnov"]
@@ -194,7 +194,7 @@ def goodness_of_fit(
     Notes
     -----
     Particles are taken as independent; where images differ (design effect above 2) the
-    test rejects too often.  From 2,000 sizes on, samples of 2,000 are drawn: the null
+    test rejects too often.  From 1,000 sizes on, samples of 1,000 are drawn: the null
     distribution does not change any more.  `scipy.stats.goodness_of_fit` gives the same
     for the normal; it knows no weights and fits other families one sample at a time.
 

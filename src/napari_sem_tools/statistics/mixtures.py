@@ -17,7 +17,10 @@ __all__ = ["Mixture", "fit_mixture"]
 FLOOR = 0.02
 """Smallest SD of ln d of a component: no population of particles is narrower than 2 %."""
 
+Parts = tuple[Floats, Floats, Floats]
+
 _RESTARTS = 20
+_FEW_ENOUGH = 4_000  # particles on which starting points are compared
 _FIRST_STEPS = 30  # after which only the best restarts go on
 _KEPT = 4
 _STEPS = 500
@@ -129,29 +132,39 @@ def fit_mixture(sample: Sample, *, max_components: int = 3, seed: int = 0) -> Mi
     )
 
 
-def _search(
-    logs: Floats, share: Floats, k: int, random: np.random.Generator
-) -> tuple[Floats, Floats, Floats]:
+def _search(logs: Floats, share: Floats, k: int, random: np.random.Generator) -> Parts:
     """Return shares, means and SDs (1, k) of the most likely mixture that was found."""
-    starts = 1 if k == 1 else _RESTARTS
     spread = math.sqrt(float(share @ (logs - share @ logs) ** 2))
-    amounts = np.full((starts, k), 1 / k)
-    means = quantile(logs, share, random.random((starts, k)))
-    widths = np.full((starts, k), max(spread / k, FLOOR))
-    before = np.full(starts, -np.inf)
-    for step in range(_STEPS):
-        evidence, parts = _evidence_of_all(logs, amounts, means, widths)
+    starts = 1 if k == 1 else _RESTARTS
+    some, held = logs, share
+    if len(logs) > _FEW_ENOUGH:  # starting points are compared on a part of the particles
+        chosen = random.choice(len(logs), _FEW_ENOUGH, replace=False)
+        some, held = logs[chosen], share[chosen] / share[chosen].sum()
+    found = (
+        np.full((starts, k), 1 / k),
+        quantile(logs, share, random.random((starts, k))),
+        np.full((starts, k), max(spread / k, FLOOR)),
+    )
+    for steps, kept in ((_FIRST_STEPS, _KEPT), (_STEPS, 1)):
+        found, likelihood = _climb(some, held, found, spread, steps)
+        best = np.argsort(likelihood)[-kept:]
+        found = (found[0][best], found[1][best], found[2][best])
+    return _climb(logs, share, found, spread, _STEPS)[0]
+
+
+def _climb(
+    logs: Floats, share: Floats, found: Parts, spread: float, steps: int
+) -> tuple[Parts, Floats]:
+    """Improve mixtures until nothing is gained; return them and their log-likelihoods."""
+    before = np.full(len(found[0]), -np.inf)
+    for _ in range(steps):
+        evidence, parts = _evidence_of_all(logs, *found)
         likelihood = evidence @ share
         if np.all(likelihood - before < _STILL):
             break
         before = likelihood
-        amounts, means, widths = _improved(logs, share, parts, spread)
-        if step == _FIRST_STEPS:
-            kept = np.argsort(likelihood)[-_KEPT:]
-            amounts, means, widths = amounts[kept], means[kept], widths[kept]
-            before = before[kept]
-    best = int(np.argmax(_evidence(logs, amounts, means, widths) @ share))
-    return amounts[best : best + 1], means[best : best + 1], widths[best : best + 1]
+        found = _improved(logs, share, parts, spread)
+    return found, np.asarray(_evidence(logs, *found) @ share)
 
 
 def _evidence(logs: Floats, amounts: Floats, means: Floats, widths: Floats) -> Floats:
@@ -173,9 +186,7 @@ def _evidence_of_all(
     return (np.log(total) + top)[:, 0], parts / total
 
 
-def _improved(
-    logs: Floats, share: Floats, parts: Floats, spread: float
-) -> tuple[Floats, Floats, Floats]:
+def _improved(logs: Floats, share: Floats, parts: Floats, spread: float) -> Parts:
     """Return the parameters that are most likely for given parts."""
     amounts = parts @ share
     held = np.maximum(amounts, 1e-12)

@@ -118,7 +118,7 @@ def mode(logs: Floats, share: Floats, effective: float) -> tuple[float, float]:
     Parameters
     ----------
     logs, share : float64 arrays (n,)
-        ln d, and weights with the sum 1.
+        ln d, ascending, and weights with the sum 1.
     effective : float
         Effective number of particles, for the bandwidth.
 
@@ -134,7 +134,7 @@ def mode(logs: Floats, share: Floats, effective: float) -> tuple[float, float]:
     sd = weighted_sd(logs, share)
     if not sd > _ONE_SIZE:
         return math.nan, math.nan
-    q1, q3 = quantile(logs, share, np.array([0.25, 0.75]))
+    q1, q3 = quantile_of_sorted(logs, share, np.array([0.25, 0.75]))
     spread = min(sd, (q3 - q1) / 1.349) or sd
     bandwidth = float(0.9 * spread * effective**-0.2)
     low, high = logs.min() - 3 * bandwidth, logs.max() + 3 * bandwidth

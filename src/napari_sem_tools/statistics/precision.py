@@ -167,7 +167,7 @@ def precision_of(
     >>> found.n_images, found.images_needed
     (5, 9)
     """
-    intervals, _ = jackknife_intervals(sample, power)
+    intervals, _ = jackknife_intervals(sample, power, names=(statistic,))
     ends = intervals.get(statistic, (math.nan, math.nan))
     if not all(math.isfinite(end) and end > 0 for end in ends):
         raise InvalidSettings(
@@ -300,5 +300,5 @@ def precision_curve(
 
 def _ends(sample: Sample, statistic: str) -> tuple[float, float]:
     """Return the interval of a statistic, NaN where there is none."""
-    intervals, _ = jackknife_intervals(sample)
+    intervals, _ = jackknife_intervals(sample, names=(statistic,))
     return intervals.get(statistic, (math.nan, math.nan))

@@ -69,6 +69,18 @@ class Sample:
         """Number of particles."""
         return len(self.sizes)
 
+    def ascending(self) -> Sample:
+        """Return the same particles in the order of their sizes."""
+        if bool((self.sizes[1:] >= self.sizes[:-1]).all()):
+            return self
+        order = np.argsort(self.sizes, kind="stable")
+        return dataclasses.replace(
+            self,
+            sizes=self.sizes[order],
+            weights=self.weights[order],
+            clusters=self.clusters[order],
+        )
+
     def weighted(self, power: int) -> Floats:
         """Return the weights times a power of the sizes, relative to the largest."""
         return np.asarray(self.weights * (self.sizes / self.sizes.max()) ** power)

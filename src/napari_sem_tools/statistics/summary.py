@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sem_tools.statistics.intervals import jackknife_intervals
-from napari_sem_tools.statistics.moments import kish, mode, moment_mean, quantile, weighted_sd
+from napari_sem_tools.statistics.moments import (
+    kish,
+    mode,
+    moment_mean,
+    quantile_of_sorted,
+    weighted_sd,
+)
 from napari_sem_tools.statistics.sample import Floats, Sample, Weight, power_of, sample_of
 
 if TYPE_CHECKING:
@@ -191,7 +197,7 @@ def summarize_sample(
     )
     if not sample.n:
         return dataclasses.replace(summary, warnings=("No particle is counted.",))
-    return _filled(summary, sample, power_of(weight))
+    return _filled(summary, sample.ascending(), power_of(weight))
 
 
 def _reasons(table: pd.DataFrame) -> dict[str, int]:
@@ -210,7 +216,9 @@ def _filled(summary: Summary, sample: Sample, power: int) -> Summary:
     share = weights / weights.sum()
     effective = kish(weights)
     logs = np.log(sizes)
-    d10, d50, d90 = (float(d) for d in quantile(sizes, weights, np.array([0.1, 0.5, 0.9])))
+    d10, d50, d90 = (
+        float(d) for d in quantile_of_sorted(sizes, weights, np.array([0.1, 0.5, 0.9]))
+    )
     warnings = _unsupported(summary, sizes, share, effective, d90)
     if power and np.count_nonzero(sizes > d90) < _FEW_ABOVE:
         d90 = math.nan
