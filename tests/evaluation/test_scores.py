@@ -98,6 +98,24 @@ def test_intervals_come_from_images_and_hold_the_value():
     assert single.low == single.value == single.high
 
 
+def test_the_interval_of_a_difference_leaves_out_what_is_hard_for_both():
+    rng = np.random.default_rng(4)
+    truth = [np.kron(np.arange(1, 26).reshape(5, 5), np.ones((3, 3), int)) for _ in range(12)]
+    share = rng.random(12)  # some images are hard
+    lost = [rng.random(26) < s for s in share]
+    found = [np.where(gone[t], 0, t) for t, gone in zip(truth, lost, strict=True)]
+    better = [
+        np.where(f == 0, np.where(t == 1, t, 0), f) for t, f in zip(truth, found, strict=True)
+    ]
+    one, other = evaluate(truth, better), evaluate(truth, found)
+    gain = one.difference(other, n_boot=300)["mean_ap50"]
+    assert gain.value == pytest.approx(one["ap50"] - other["ap50"])
+    alone = one.summary(n_boot=300)["mean_ap50"]
+    assert gain.high - gain.low < 0.2 * (alone.high - alone.low)
+    with pytest.raises(InvalidSettings, match="different images"):
+        one.difference(evaluate(truth[1:], found[1:]))
+
+
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=25, deadline=None)
 def test_scores_stay_in_their_range(seed):

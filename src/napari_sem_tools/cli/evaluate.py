@@ -195,7 +195,7 @@ def _score(
 def _pixel_size(args: argparse.Namespace, console: Console, pairs: Sequence[Pair]) -> float | None:
     """Return the typed pixel size, else that of the images if all have the same."""
     if args.pixel_size is not None or args.images is None:
-        return args.pixel_size  # checked before
+        return None if args.pixel_size is None else float(args.pixel_size)
     from napari_sem_tools.reading import read
 
     sizes = set()

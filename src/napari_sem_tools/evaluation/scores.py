@@ -129,6 +129,40 @@ class Scores(Mapping[str, float]):
         drawn = self._in_nm(series(self.images, n_boot, seed))
         return {name: Estimate.of(values) for name, values in drawn.items()}
 
+    def difference(
+        self, other: Scores, *, n_boot: int = 2000, seed: int = 0
+    ) -> dict[str, Estimate]:
+        """Tell how far these scores are above those of another result on the same images.
+
+        Parameters
+        ----------
+        other : Scores
+            Of the same images in the same order.
+        n_boot, seed : int
+            As for `summary`; both results are drawn with the same images, so that what is
+            hard for both does not widen the interval.
+
+        Returns
+        -------
+        dict of str to Estimate
+            Names as those of `summary`.
+
+        Raises
+        ------
+        InvalidSettings
+            The other result is of other images.
+        """
+        true = [c.true_area for c in self.images]
+        if len(true) != len(other.images) or any(
+            not np.array_equal(one, c.true_area) for one, c in zip(true, other.images, strict=True)
+        ):
+            raise InvalidSettings(
+                "The two results are of different images.", hint="Score both against one truth."
+            )
+        ours, theirs = (one._in_nm(series(one.images, n_boot, seed)) for one in (self, other))
+        shared = [name for name in ours if name in theirs]
+        return {name: Estimate.of(ours[name] - theirs[name]) for name in shared}
+
     def recall_by_size(
         self, edges: Sequence[float] | None = None, *, n_boot: int = 2000, seed: int = 0
     ) -> list[SizeClass]:
