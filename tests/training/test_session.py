@@ -330,3 +330,22 @@ def test_curves_go_to_tensorboard_where_it_is_installed(make_set, tmp_path, stor
     assert ("loss", 1) in written
     assert ("pq", 3) in written
     assert written[-1] == "closed"
+
+
+def test_one_cycle_is_that_of_torch():
+    import torch
+
+    from napari_sem_tools.training.learner import Pace
+
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.AdamW([weight], lr=3e-3)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, 3e-3, total_steps=301, pct_start=0.1
+    )
+    pace = Pace(rate=3e-3, steps=300)
+    for step in range(300):
+        group = optimiser.param_groups[0]
+        assert pace.rate_at(step) == pytest.approx(group["lr"], rel=1e-9)
+        assert pace.momentum_at(step) == pytest.approx(group["betas"][0], rel=1e-9)
+        optimiser.step()
+        theirs.step()

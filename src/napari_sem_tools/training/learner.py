@@ -17,7 +17,9 @@ from napari_sem_tools.training.freezing import hold_still
 __all__ = ["Learner", "Pace", "load_checkpoint", "save_checkpoint"]
 
 _WARM_UP = 0.1  # share of the steps until the rate is at its largest
-_START, _END = 1 / 25, 1e-4  # of the largest rate, at the first and the last step
+_START = 1 / 25  # of the largest rate, at the first step
+_END = _START / 1e4  # at the last one
+_BETAS = (0.95, 0.85)  # the momentum is low where the rate is high
 _HALF_EVERY = 10  # epochs
 _ADAM_EPS = 1e-7  # as the TEM paper says
 
@@ -59,11 +61,18 @@ class Pace:
 
         Examples
         --------
-        >>> pace = Pace(rate=1.0, steps=100)
-        >>> [round(pace.rate_at(step), 4) for step in (0, 10, 55, 100)]
-        [0.04, 1.0, 0.5, 0.0001]
+        >>> pace = Pace(rate=1.0, steps=109)
+        >>> [round(pace.rate_at(step), 4) for step in (0, 10, 109)]
+        [0.04, 1.0, 0.0]
         """
         return self.rate * _SCHEDULES[self.schedule](self, step)
+
+    def momentum_at(self, step: int) -> float | None:
+        """Return the first beta of a step; None where the schedule does not change it."""
+        if self.schedule != "one-cycle":
+            return None
+        high, low = _BETAS
+        return _up_and_down(self, step, high, low, high)
 
 
 def _cosine_between(first: float, last: float, share: float) -> float:
@@ -71,17 +80,17 @@ def _cosine_between(first: float, last: float, share: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * min(max(share, 0), 1))) / 2
 
 
-def _one_cycle(pace: Pace, step: int) -> float:
-    """Rise quickly, then fall slowly."""
-    rise = _WARM_UP * pace.steps
-    if step < rise:
-        return _cosine_between(_START, 1, step / rise)
-    return _cosine_between(1, _END, (step - rise) / max(pace.steps - rise, 1))
+def _up_and_down(pace: Pace, step: int, first: float, middle: float, last: float) -> float:
+    """Go to the middle value quickly, then to the last slowly."""
+    turn = _WARM_UP * (pace.steps + 1) - 1
+    if step <= turn:
+        return _cosine_between(first, middle, step / turn if turn > 0 else 1)
+    return _cosine_between(middle, last, (step - turn) / max(pace.steps - turn, 1))
 
 
 _SCHEDULES: dict[str, Callable[[Pace, int], float]] = {
-    "one-cycle": _one_cycle,
-    "cosine": lambda pace, step: _cosine_between(1, _END, step / max(pace.steps, 1)),
+    "one-cycle": lambda pace, step: _up_and_down(pace, step, _START, 1, _END),
+    "cosine": lambda pace, step: _cosine_between(1, 0, step / max(pace.steps, 1)),
     "constant": lambda pace, step: 1.0,
     "halving": lambda pace, step: 0.5 ** (step // pace.steps_per_epoch // _HALF_EVERY),
 }
@@ -124,6 +133,7 @@ class Learner:
         self.kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
         self.scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
         self.done = 0
+        self.model = self.network  # what is called: the network, or it shared by processes
 
     def train(self) -> None:
         """Set the network to learn; frozen layers stay still."""
@@ -148,14 +158,12 @@ class Learner:
             The loss is no number any more.
         """
         torch = self.torch
-        rate = self.pace.rate_at(self.done)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        self._set_pace()
         given = torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
         truth = torch.from_numpy(targets).to(self.device)
         half = contextlib.nullcontext() if self.kind is None else self._autocast()
         with half:
-            logits = self.network(given)
+            logits = self.model(given)
         loss = self.loss(logits, truth)
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -173,6 +181,14 @@ class Learner:
         self.done += 1
         self._follow()
         return value
+
+    def _set_pace(self) -> None:
+        """Set rate and momentum of the coming step."""
+        momentum = self.pace.momentum_at(self.done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.pace.rate_at(self.done)
+            if momentum is not None:
+                group["betas"] = (momentum, group["betas"][1])
 
     def _autocast(self) -> Any:
         """Compute in half precision."""
@@ -210,7 +226,22 @@ class Learner:
         ----------
         state : dict
             As `state` gave it.
+
+        Raises
+        ------
+        SemError
+            It is that of another network, or of another version of this program.
         """
+        try:
+            self._load(state)
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise SemError(
+                "The checkpoint is that of another network or another version.",
+                hint="Begin anew, in another folder or with overwrite.",
+            ) from error
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Set weights, optimiser and random numbers."""
         self.network.load_state_dict(state["network"])
         if self.pace.average:
             self.averaged.load_state_dict(state["averaged"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import csv
 import dataclasses
+import functools
 import io
 import os
 import tempfile
@@ -18,6 +18,7 @@ import numpy as np
 
 from napari_sem_tools.files import write_file, write_text
 from napari_sem_tools.settings import Settings, described
+from napari_sem_tools.training.learner import Learner, Pace, load_checkpoint, save_checkpoint
 
 __all__ = ["SeparationTraining", "train_separation"]
 
@@ -50,6 +51,9 @@ def train_separation(
     scenes: Path, folder: Path, *, settings: SeparationTraining, widths: tuple[int, ...]
 ) -> Path:
     """Train on rendered scenes; go on from the checkpoint in the folder if there is one.
+
+    Each step of each process has crops of its own seed, so that a training that was killed
+    learns from the same crops as one that was not.
 
     Parameters
     ----------
@@ -91,130 +95,72 @@ def _train(
 
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    state = _State(settings, widths)
-    start = state.resume(folder / "checkpoint.pt")
-    model: Any = state.network
+    learner = _learner(settings, widths)
+    state = load_checkpoint(folder / "checkpoint.pt")
+    if state is not None:
+        learner.load(state)
     if meeting:
         torch.distributed.init_process_group(
             "gloo", f"file://{meeting}", rank=rank, world_size=settings.processes
         )
-        model = torch.nn.parallel.DistributedDataParallel(
-            state.network, gradient_as_bucket_view=True
+        learner.model = torch.nn.parallel.DistributedDataParallel(
+            learner.network, gradient_as_bucket_view=True
         )
-    crops = _crops(scenes, settings, rank, start)
+    learner.train()
+    crops = _crops(scenes, settings)
+
+    def draw(step: int) -> Any:
+        """Draw the batch of a step: the same after a resume."""
+        crops.rng = np.random.default_rng((settings.seed, rank, step))
+        return crops.batch(settings.batch)
+
     log: list[list[float]] = []
     begun, losses = time.monotonic(), []
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(crops.batch, settings.batch)
-        for step in range(start + 1, settings.steps + 1):
-            batch, coming = coming.result(), pool.submit(crops.batch, settings.batch)
-            losses.append(state.step(model, batch, step))
+        coming = pool.submit(draw, learner.done)
+        for step in range(learner.done + 1, settings.steps + 1):
+            batch, coming = coming.result(), pool.submit(draw, step)
+            losses.append(learner.step(*batch))
             if rank == 0 and (step % 50 == 0 or step == settings.steps):
                 log.append([step, float(np.mean(losses)), time.monotonic() - begun])
                 losses = []
             if rank == 0 and (step % settings.save_every == 0 or step == settings.steps):
-                state.save(folder, step)
+                _save(learner, folder)
                 _write_log(folder / "log.csv", log)
     if meeting:
         torch.distributed.destroy_process_group()
 
 
-def _crops(scenes: Path, settings: SeparationTraining, rank: int, start: int) -> Any:
-    """Make the source of crops; after a resume other crops are drawn than at the start."""
+def _crops(scenes: Path, settings: SeparationTraining) -> Any:
+    """Make the source of crops."""
     from napari_sem_tools.training.crops import Crops
     from napari_sem_tools.training.scenes import SceneFolder
 
     loaded = SceneFolder.load(scenes)
     loaded = dataclasses.replace(loaded, labels=loaded.labels[:0])  # not needed: frees memory
-    rng = np.random.default_rng((settings.seed, rank, start))
+    rng = np.random.default_rng(settings.seed)
     return Crops(loaded, settings.crop_px, rng, letters=settings.letters)
 
 
-class _State:
-    """Network, averaged network, optimiser and schedule of one process."""
+def _learner(settings: SeparationTraining, widths: tuple[int, ...]) -> Learner:
+    """Make the network and what changes it."""
+    from napari_sem_tools.models.networks.folded_unet import FoldedUNet
+    from napari_sem_tools.training.losses import separation_loss
 
-    def __init__(self, settings: SeparationTraining, widths: tuple[int, ...]) -> None:
-        import torch
+    pace = Pace(
+        rate=settings.learning_rate,
+        steps=settings.steps,
+        weight_decay=settings.weight_decay,
+        average=settings.average,
+    )
+    loss = functools.partial(separation_loss, touching=settings.touching)
+    return Learner(FoldedUNet(widths), loss, pace, precision="bf16")
 
-        from napari_sem_tools.models.networks.folded_unet import FoldedUNet
 
-        self.settings = settings
-        self.network = FoldedUNet(widths).to(memory_format=torch.channels_last).train()
-        self.averaged = copy.deepcopy(self.network).eval()
-        rate = settings.learning_rate
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=rate, weight_decay=settings.weight_decay
-        )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, rate, total_steps=settings.steps + 1, pct_start=0.1
-        )
-
-    def step(self, model: Any, batch: Any, step: int) -> float:
-        """Learn one batch; return its loss."""
-        import torch
-
-        from napari_sem_tools.training.losses import separation_loss
-
-        images, targets = (torch.from_numpy(part) for part in batch)
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = model(images)
-        loss = separation_loss(logits, targets, touching=self.settings.touching)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.schedule.step()
-        self._average(step)
-        return float(loss.detach())
-
-    def _average(self, step: int) -> None:
-        """Follow the weights slowly; the mean of late weights generalises better."""
-        import torch
-
-        keep = min(self.settings.average, 1 - 1 / (step / 5 + 1))
-        with torch.no_grad():
-            pairs = zip(
-                self.averaged.state_dict().values(),
-                self.network.state_dict().values(),
-                strict=True,
-            )
-            for slow, fast in pairs:
-                if slow.dtype.is_floating_point:
-                    slow.lerp_(fast, 1 - keep)
-                else:
-                    slow.copy_(fast)
-
-    def save(self, folder: Path, step: int) -> None:
-        """Write the checkpoint and the averaged weights, each whole or not at all."""
-        import torch
-        from safetensors.torch import save
-
-        parts = {
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": {"last_epoch": self.schedule.last_epoch},
-            "step": step,
-        }
-        buffer = io.BytesIO()
-        torch.save(parts, buffer)
-        write_file(folder / "checkpoint.pt", buffer.getvalue())
-        weights = {k: v.contiguous() for k, v in self.averaged.state_dict().items()}
-        write_file(folder / "weights.safetensors", save(weights, {"step": str(step)}))
-
-    def resume(self, checkpoint: Path) -> int:
-        """Go on from a checkpoint if there is one; return the steps already done."""
-        import torch
-
-        if not checkpoint.exists():
-            return 0
-        parts = torch.load(checkpoint, weights_only=True)
-        self.network.load_state_dict(parts["network"])
-        self.averaged.load_state_dict(parts["averaged"])
-        self.optimiser.load_state_dict(parts["optimiser"])
-        self.schedule.last_epoch = parts["schedule"]["last_epoch"]
-        return int(parts["step"])
+def _save(learner: Learner, folder: Path) -> None:
+    """Write the checkpoint and the averaged weights, each whole or not at all."""
+    save_checkpoint(folder / "checkpoint.pt", learner.state())
+    write_file(folder / "weights.safetensors", learner.weights())
 
 
 def _write_log(path: Path, rows: list[list[float]]) -> None:
