@@ -2,6 +2,8 @@ from .budget import Budget as Budget
 from .budget import Contribution as Contribution
 from .budget import combine as combine
 from .budget import mean_budget as mean_budget
+from .comparison import Comparison as Comparison
+from .comparison import compare_samples as compare_samples
 from .edge_weights import counting_frame as counting_frame
 from .edge_weights import edge_weights as edge_weights
 from .edge_weights import whole_positions as whole_positions
