@@ -169,3 +169,19 @@ def test_an_enlarged_set_keeps_the_versions_of_an_original_together(make_set, tm
     with pytest.raises(OutputExists):
         enlarge(folder, out, 2)
     assert not list(tmp_path.glob(".*"))
+
+
+def test_the_page_lists_every_recipe_and_every_training():
+    from pathlib import Path
+
+    from napari_sem_tools.training.trainings import TRAININGS
+
+    page = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "train.md"
+    if not page.exists():
+        pytest.skip("not in a checkout")
+    text = page.read_text(encoding="utf-8")
+    assert [n for n in (*RECIPES, *TRAININGS) if f"| `{n}` |" not in text] == []
+    from napari_sem_tools.training.settings import TrainingSettings
+
+    (field,) = (f for f in TrainingSettings.fields() if f.name == "augmentation")
+    assert set(field.choices) == set(RECIPES)
