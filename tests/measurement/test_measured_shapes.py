@@ -192,7 +192,7 @@ def test_hulls_of_noise_are_those_of_all_pairs_and_all_edges(
     p = Particles(labels, ratio)
     for corners, offsets in ((False, MIDPOINTS), (True, CORNERS)):
         ferets = p.corner_ferets if corners else p.ferets
-        hulls = find_hulls(p.runs, corners=corners)
+        hulls = find_hulls(p.chains, corners=corners)
         for i, label in enumerate(p.runs.labels):
             largest, smallest, length, area = brute_hull(labels == label, offsets, (ratio, 1))
             assert ferets.maximum[i] == pytest.approx(largest, rel=1e-9)
@@ -206,7 +206,7 @@ def test_hulls_of_noise_are_those_of_all_pairs_and_all_edges(
 def test_a_hull_has_no_vertex_too_many(labels: np.ndarray) -> None:
     p = Particles(labels)
     for corners, offsets in ((False, MIDPOINTS), (True, CORNERS)):
-        sizes = find_hulls(p.runs, corners=corners).sizes
+        sizes = find_hulls(p.chains, corners=corners).sizes
         for size, label in zip(sizes, p.runs.labels, strict=True):
             points = np.argwhere(labels == label)[:, None] + np.asarray(offsets)
             assert size == len(ConvexHull(points.reshape(-1, 2)).vertices)

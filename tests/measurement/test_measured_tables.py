@@ -22,7 +22,10 @@ from napari_sem_tools.measurement import (
     summarize,
 )
 from napari_sem_tools.measurement.doubt import RULES
+from napari_sem_tools.measurement.edge import bands_of, boundary_of, touches
+from napari_sem_tools.measurement.shape import Particles
 from napari_sem_tools.micrograph import Calibration, Micrograph, Segmentation
+from napari_sem_tools.statistics.edge_weights import weights_of_boxes
 
 FLAT = MeasureSettings(leave_out_doubtful=False)
 
@@ -376,3 +379,23 @@ def test_colour_and_typed_pixel_size_of_a_bare_array_are_understood() -> None:
     assert measure(labels, colour).loc[1, "area_px"] == 100
     assert measure(labels, grey, pixel_size=2.0).loc[1, "area_nm2"] == 400
     assert measure(labels, grey, pixel_size=(3.0, 2.0)).loc[1, "area_nm2"] == 600
+
+
+@pytest.mark.parametrize("margin", [0, 1, 3])
+@pytest.mark.parametrize("bar", [None, (30, 36), (66, 72), (0, 5)])
+def test_a_field_of_whole_rows_is_cut_and_weighed_as_any_other(
+    margin: int, bar: tuple[int, int] | None
+) -> None:
+    labels = touching_scene(np.random.default_rng(margin), side=72, n=40)
+    labels[20:50, 3:5] = 99  # lies on both sides of the bar
+    image = image_of(labels, data_bar=bar)
+    labels = np.where(image.field, labels, 0)
+    particles = Particles(labels)
+    bands = bands_of(image, margin)
+    assert bands is not None
+    boundary = boundary_of(image, margin)
+    edge = touches(labels, particles.runs, boundary)
+    box = particles.box
+    weight = weights_of_boxes(~boundary, box.top, box.left, box.bottom, box.right)
+    assert np.array_equal(bands.cut(particles.runs, particles.sums), edge)
+    assert bands.weights(particles.sums) == pytest.approx(weight)

@@ -156,15 +156,6 @@ def _names(scene: Scene) -> NDArray[Any]:
     return np.full(scene.particles.count, scene.image, dtype=object)
 
 
-def _neighbour_distance(scene: Scene) -> NDArray[Any]:
-    """Return the distance from each centroid to the nearest other one."""
-    particles = scene.particles
-    if particles.count < 2:
-        return np.full(particles.count, np.nan)
-    y, x = particles.moments.y * particles.ratio, particles.moments.x
-    return particles.engine.nearest(y, x)
-
-
 _INDEX = (
     Column("image", "", "name of the image", OURS, "index", _names),
     Column(
@@ -239,7 +230,7 @@ _SIZE = (
     *_length("feret_corner_max", "feret_max on the hull of the pixels' corners", IMAGEJ,
              lambda s: s.particles.corner_ferets.maximum, switch="corner_ferets"),
     *_length("feret_corner_mean", "feret_mean on the hull of the pixels' corners", IMAGEJ,
-             lambda s: s.particles.corner_hulls.perimeter(s.particles.scale) / np.pi,
+             lambda s: s.particles.corner_hull_perimeter / np.pi,
              switch="corner_ferets"),
     *_length("perimeter", "P: Crofton formula with 4 directions; edges of holes count, "
              "touching particles are taken as if alone", CROFTON,
@@ -334,7 +325,7 @@ _NEIGHBOURS = (
            "touches none", OURS, "neighbours", lambda s: s.particles.touching_ratio,
            switch="neighbours"),
     *_length("neighbour_distance", "distance from centroid to nearest other centroid", OURS,
-             _neighbour_distance, switch="neighbours", group="neighbours"),
+             lambda s: s.particles.neighbour_distance, switch="neighbours", group="neighbours"),
 )  # fmt: skip
 
 COLUMNS: tuple[Column, ...] = _INDEX + _SIZE + _SHAPE + _INTENSITY + _NEIGHBOURS

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.measurement.grey import RING_PX
-from napari_sem_tools.measurement.runs import RasterRuns, Runs, RunSums, compact
+from napari_sem_tools.measurement.runs import SPARSE, RasterRuns, Runs, RunSums, compact
 
 __all__ = ["find_outlines", "find_runs", "grey_sums", "nearest", "run_sums", "surrounding_sums"]
 
@@ -44,18 +44,60 @@ def find_runs(labels: NDArray[np.int32]) -> Runs:
     """
     rows, columns = labels.shape
     starts = np.zeros(rows + 1, np.int64)
-    found = np.empty((3, max(columns, labels.size // 64)), np.int32)
+    found = np.empty((3, max(columns, labels.size // 64)), np.int64)
     row = _scan(labels, found, starts, 0)
     while row < rows:  # more runs than there was room for
-        larger = np.empty((3, 2 * found.shape[1] + columns), np.int32)
+        larger = np.empty((3, 2 * found.shape[1] + columns), np.int64)
         larger[:, : starts[row]] = found[:, : starts[row]]
         found = larger
         row = _scan(labels, found, starts, row)
-    value, first, last = found[:, : starts[rows]].astype(np.int64)
-    names, particle = compact(value)
+    value, first, last = found[:, : starts[rows]]
+    names, particle = _compact(value)
     raster = RasterRuns(particle, first, last, starts)
     sorted_runs = _sorted_by_particle(particle, first, last, starts, len(names))
     return Runs(names, *sorted_runs, raster, (rows, columns))
+
+
+def _compact(value: Array) -> tuple[Array, Array]:
+    """Give the labels that occur numbers from 0 without gaps; see `runs.compact`."""
+    low, high = _range(value)
+    if low < 0 or high > SPARSE * len(value):
+        return compact(value)
+    number = np.zeros(high + 1, np.int64)
+    count = _number(value, number)
+    particle = np.empty(len(value), np.int64)
+    names = np.empty(count, np.int64)
+    _rename(value, number, particle, names)
+    return names, particle
+
+
+@compiled
+def _range(value: Array) -> tuple[int, int]:
+    """Return the smallest and the largest label; 0 for none."""
+    low, high = 0, 0
+    for i in range(len(value)):
+        low, high = min(low, value[i]), max(high, value[i])
+    return low, high
+
+
+@compiled
+def _number(value: Array, number: Array) -> int:
+    """Give the labels that occur numbers from 1 on; return how many they are."""
+    for i in range(len(value)):
+        number[value[i]] = 1
+    count = 0
+    for k in range(len(number)):
+        count += number[k]
+        number[k] *= count
+    return count
+
+
+@compiled
+def _rename(value: Array, number: Array, particle: Array, names: Array) -> None:
+    """Put numbers from 0 on in the place of labels, and keep which label each one was."""
+    for i in range(len(value)):
+        particle[i] = number[value[i]] - 1
+        names[particle[i]] = value[i]
 
 
 @compiled
@@ -338,65 +380,138 @@ def surrounding_sums(
     float64 array (3, n)
         Number of values, their sum and the sum of their squares.
     """
-    planes = labels.ravel(), usable.ravel(), image.ravel()
-    return np.asarray(_surround(_raster(runs), runs.count, runs.shape[1], planes, base))
+    free = usable[:0] if usable.all() else usable
+    return np.asarray(_surround(_raster(runs), runs.count, (free, image), base))
 
 
 @compiled
 def _surround(
-    runs: tuple[Array, Array, Array, Array],
-    count: int,
-    columns: int,
-    planes: tuple[Array, Array, Array],
-    base: float,
+    runs: tuple[Array, Array, Array, Array], count: int, planes: tuple[Array, Array], base: float
 ) -> Array:
-    """Walk outwards from both ends of every run, and up and down where nothing lies beyond."""
+    """Go outwards row by row: what lies above, below and beside runs is known from other runs."""
     particle, first, last, starts = runs
+    usable, image = planes
+    rows, columns = image.shape
+    everywhere = len(usable) == 0
     out = np.zeros((count, 3))
-    rows = len(starts) - 1
+    parts = np.empty((2, 3, 2 * columns + 2), np.int64)
     for r in range(rows):
-        for i in range(starts[r], starts[r + 1]):
-            f, e, line = first[i], last[i], r * columns
-            _walk(out[particle[i]], line + f, -1, min(f, RING_PX), planes, base)
-            _walk(out[particle[i]], line + e, 1, min(columns - 1 - e, RING_PX), planes, base)
-        for step, room in ((-1, r), (1, rows - 1 - r)):
-            if room == 0:
-                continue
-            room = min(room, RING_PX)
-            j, stop = starts[r + step], starts[r + step + 1]
-            for i in range(starts[r], starts[r + 1]):
-                while j < stop and last[j] < first[i]:
-                    j += 1
-                c, q, e = first[i], j, last[i]
-                while c <= e:
-                    gap = min(e + 1, first[q]) if q < stop else e + 1
-                    for free in range(c, gap):
-                        place = r * columns + free
-                        _walk(out[particle[i]], place, step * columns, room, planes, base)
-                    c = last[q] + 1 if q < stop else gap
-                    q += 1
+        here = slice(starts[r], starts[r + 1])
+        for step in (-1, 1):
+            n = _beside(particle[here], first[here], last[here], step * columns, parts[0])
+            n = n if everywhere else _usable_beside(parts[0], n, usable[r], step)
+            _add(parts[0], n, image[r], base, out)
+            n = starts[r + 1] - starts[r]
+            parts[0, 0, :n], parts[0, 1, :n], parts[0, 2, :n] = (
+                particle[here],
+                first[here],
+                last[here],
+            )
+            for level in range(1, RING_PX + 1):
+                row = r + level * step
+                if not 0 <= row < rows:
+                    break
+                there = slice(starts[row], starts[row + 1])
+                n = _cut(parts[0], n, first[there], last[there], parts[1])
+                n = (
+                    _copy(parts[1], n, parts[0])
+                    if everywhere
+                    else _usable(parts[1], n, usable[row], parts[0])
+                )
+                _add(parts[0], n, image[row], base, out)
     return out.T.copy()
 
 
 @compiled
-def _walk(
-    out: Array,
-    place: int,
-    step: int,
-    room: int,
-    planes: tuple[Array, Array, Array],
-    base: float,
-) -> None:
-    """Add up to `room` values straight outwards, until a particle or the field's edge."""
-    labels, usable, image = planes
-    for _ in range(room):
-        place += step
-        if labels[place] != 0 or not usable[place]:
-            break
-        value = np.float64(image[place]) - base
-        out[0] += 1
-        out[1] += value
-        out[2] += value * value
+def _beside(particle: Array, first: Array, last: Array, reach: int, parts: Array) -> int:
+    """Write the background before (reach < 0) or after every run of a row, 3 px at most."""
+    columns = abs(reach)
+    for i in range(len(particle)):
+        parts[0, i] = particle[i]
+        if reach < 0:
+            free = last[i - 1] + 1 if i else 0
+            parts[1, i], parts[2, i] = max(first[i] - RING_PX, free), first[i] - 1
+        else:
+            free = first[i + 1] - 1 if i + 1 < len(first) else columns - 1
+            parts[1, i], parts[2, i] = last[i] + 1, min(last[i] + RING_PX, free)
+    return len(particle)
+
+
+@compiled
+def _usable_beside(parts: Array, n: int, usable: Array, step: int) -> int:
+    """Let parts beside runs end where the field ends."""
+    for i in range(n):
+        a, b = parts[1, i], parts[2, i]
+        if step > 0:
+            c = a
+            while c <= b and usable[c]:
+                c += 1
+            parts[2, i] = c - 1
+        else:
+            c = b
+            while c >= a and usable[c]:
+                c -= 1
+            parts[1, i] = c + 1
+    return n
+
+
+@compiled
+def _cut(parts: Array, n: int, first: Array, last: Array, out: Array) -> int:
+    """Take the runs of another row off parts of a row; both are sorted."""
+    j, m = 0, 0
+    for i in range(n):
+        c, end = parts[1, i], parts[2, i]
+        while j < len(first) and last[j] < c:
+            j += 1
+        k = j
+        while c <= end:
+            gap = min(end, first[k] - 1) if k < len(first) else end
+            if gap >= c:
+                out[0, m], out[1, m], out[2, m] = parts[0, i], c, gap
+                m += 1
+            c = last[k] + 1 if k < len(first) else end + 1
+            k += 1
+    return m
+
+
+@compiled
+def _copy(parts: Array, n: int, out: Array) -> int:
+    """Copy parts."""
+    for k in range(3):
+        for i in range(n):
+            out[k, i] = parts[k, i]
+    return n
+
+
+@compiled
+def _usable(parts: Array, n: int, usable: Array, out: Array) -> int:
+    """Take what lies outside the field off parts of a row."""
+    m = 0
+    for i in range(n):
+        c = parts[1, i]
+        while c <= parts[2, i]:
+            begin = c
+            while c <= parts[2, i] and usable[c]:
+                c += 1
+            if c > begin:
+                out[0, m], out[1, m], out[2, m] = parts[0, i], begin, c - 1
+                m += 1
+            c += 1
+    return m
+
+
+@compiled
+def _add(parts: Array, n: int, row: Array, base: float, out: Array) -> None:
+    """Add the grey values of parts of a row to the sums of their particles."""
+    for i in range(n):
+        p, total, square = parts[0, i], 0.0, 0.0
+        for c in range(parts[1, i], parts[2, i] + 1):
+            value = np.float64(row[c]) - base
+            total += value
+            square += value * value
+        out[p, 0] += max(parts[2, i] - parts[1, i] + 1, 0)
+        out[p, 1] += total
+        out[p, 2] += square
 
 
 def nearest(y: Array, x: Array) -> Array:

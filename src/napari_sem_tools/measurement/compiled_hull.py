@@ -8,18 +8,58 @@ from __future__ import annotations
 import numpy as np
 
 from napari_sem_tools.measurement.compiled import Array, compiled
-from napari_sem_tools.measurement.hull import Hulls, Jaws
+from napari_sem_tools.measurement.hull import Chain, Chains, Hulls, Jaws
 from napari_sem_tools.measurement.runs import Floats, Runs
 
-__all__ = ["find_hulls", "find_jaws"]
+__all__ = ["find_chains", "find_hulls", "find_jaws"]
 
 
-def find_hulls(runs: Runs, *, corners: bool = False) -> Hulls:
-    """Find the convex hull of every particle; see `hull.find_hulls`.
+def find_chains(runs: Runs) -> Chains:
+    """Find both sides of the hulls of pixel centres; see `hull.find_chains`.
 
     Parameters
     ----------
     runs : Runs
+
+    Returns
+    -------
+    Chains
+    """
+    sides = np.empty((2, 3, len(runs.row)), np.int64)
+    lengths = _centre_chains(runs.offsets, runs.row, runs.first, runs.last, sides)
+    left, right = (Chain(*side[:, :n]) for side, n in zip(sides, lengths, strict=True))
+    return Chains(left, right, runs.count)
+
+
+@compiled
+def _centre_chains(
+    offsets: Array, row: Array, first: Array, last: Array, sides: Array
+) -> tuple[int, int]:
+    """Write (particle, row, x) of the vertices of both sides of every particle."""
+    n, m = 0, 0
+    for p in range(len(offsets)):
+        i = offsets[p]
+        end = offsets[p + 1] if p + 1 < len(offsets) else len(row)
+        left, right = n, m
+        while i < end:
+            y, low, high = row[i], first[i], last[i]
+            i += 1
+            while i < end and row[i] == y:
+                high = last[i]
+                i += 1
+            n = _push(sides[0, 1:], left, n, y, low)
+            m = _push(sides[1, 1:], right, m, y, -high)
+        sides[0, 0, left:n] = p
+        sides[1, 0, right:m] = p
+    return n, m
+
+
+def find_hulls(chains: Chains, *, corners: bool = False) -> Hulls:
+    """Find the convex hull of every particle; see `hull.find_hulls`.
+
+    Parameters
+    ----------
+    chains : Chains
     corners : bool
         False: hull of the midpoints of the pixels' edges; True: of the pixels' corners.
 
@@ -27,79 +67,77 @@ def find_hulls(runs: Runs, *, corners: bool = False) -> Hulls:
     -------
     Hulls
     """
-    offsets, y, x = _hulls(runs.offsets, runs.row, runs.first, runs.last, corners)
-    return Hulls(offsets[:-1], np.diff(offsets), y, x)
+    left, right = chains.left, chains.right
+    room = len(left.row) + len(right.row) + 4 * chains.count  # a diamond adds four at most
+    ring = np.empty((2, room), np.int64)
+    rings = np.zeros(chains.count + 1, np.int64)
+    _hulls(
+        (left.particle, left.row, left.x),
+        (right.particle, right.row, right.x),
+        corners,
+        ring,
+        rings,
+    )
+    return Hulls(rings[:-1], np.diff(rings), ring[0, : rings[-1]], ring[1, : rings[-1]])
 
 
 @compiled
 def _hulls(
-    offsets: Array, row: Array, first: Array, last: Array, corners: bool
-) -> tuple[Array, Array, Array]:
-    """Return the rings of all hulls, one after the other."""
-    count = len(offsets)
-    rings = np.zeros(count + 1, np.int64)
-    longest = 1
-    for p in range(count):
-        end = offsets[p + 1] if p + 1 < count else len(row)
-        longest = max(longest, row[end - 1] - row[offsets[p]] + 1)
-    sides = np.empty((2, longest), np.int64)
+    left: tuple[Array, Array, Array],
+    right: tuple[Array, Array, Array],
+    corners: bool,
+    out: Array,
+    rings: Array,
+) -> None:
+    """Write the rings of all hulls, one after the other."""
+    i, k = 0, 0
+    longest = max(_longest(left[0]), _longest(right[0]))
     chains = np.empty((2, 2, 3 * longest), np.int64)
-    out = np.empty((2, 24 * count + 6 * longest), np.int64)
-    for p in range(count):
-        begin = offsets[p]
-        end = offsets[p + 1] if p + 1 < count else len(row)
-        rows = _sides(row, first, last, (begin, end), sides)
-        left = _chain(row[begin], sides[0, :rows], corners, chains[0])
-        right = _chain(row[begin], sides[1, :rows], corners, chains[1])
-        n = rings[p]
-        if n + left + right > out.shape[1]:
-            larger = np.empty((2, 2 * out.shape[1]), np.int64)
-            larger[:, :n] = out[:, :n]
-            out = larger
-        rings[p + 1] = _ring(chains, left, right, out, n)
-    return rings, out[0, : rings[count]].copy(), out[1, : rings[count]].copy()
-
-
-_NOTHING = np.iinfo(np.int64).max
+    for p in range(len(rings) - 1):
+        i, n_left = _widened(left, i, p, corners, chains[0])
+        k, n_right = _widened(right, k, p, corners, chains[1])
+        rings[p + 1] = _ring(chains, n_left, n_right, out, rings[p])
 
 
 @compiled
-def _sides(row: Array, first: Array, last: Array, span: tuple[int, int], sides: Array) -> int:
-    """Write the first and the mirrored last column of each row of a particle."""
-    top = row[span[0]]
-    rows = row[span[1] - 1] - top + 1
-    for r in range(rows):
-        sides[0, r] = sides[1, r] = _NOTHING
-    for i in range(span[0], span[1]):
-        r = row[i] - top
-        sides[0, r] = min(sides[0, r], first[i])
-        sides[1, r] = min(sides[1, r], -last[i])
-    return int(rows)
+def _longest(particle: Array) -> int:
+    """Return the largest number of points of a chain."""
+    longest, begin = 0, 0
+    for i in range(len(particle)):
+        if particle[i] != particle[begin]:
+            begin = i
+        longest = max(longest, i - begin + 1)
+    return longest
 
 
 @compiled
-def _chain(top: int, side: Array, corners: bool, chain: Array) -> int:
-    """Write the lower hull of one side in half pixels, y growing; return its length."""
+def _widened(
+    side: tuple[Array, Array, Array], i: int, p: int, corners: bool, chain: Array
+) -> tuple[int, int]:
+    """Write one side of a hull in half pixels; return where the next chain begins, and its length.
+
+    A row gives a point above, at and below its middle, see `hull._candidates`.
+    """
+    particle, row, column = side
     n = 0
-    for r in range(len(side)):
-        if side[r] == _NOTHING:
-            continue
-        y, x = 2 * (top + r), 2 * side[r]
-        if r == 0 or side[r - 1] == _NOTHING:
-            n = _push(chain, n, y - 1, x - 1 if corners else x)
+    joined = False
+    while i < len(particle) and particle[i] == p:
+        y, x = 2 * row[i], 2 * column[i]
+        if not joined:
+            n = _push(chain, 0, n, y - 1, x - 1 if corners else x)
         if not corners:
-            n = _push(chain, n, y, x - 1)
-        below = x
-        if r + 1 < len(side) and side[r + 1] != _NOTHING:
-            below = min(x, 2 * side[r + 1])
-        n = _push(chain, n, y + 1, below - 1 if corners else below)
-    return n
+            n = _push(chain, 0, n, y, x - 1)
+        i += 1
+        joined = i < len(particle) and particle[i] == p and row[i] == row[i - 1] + 1
+        below = min(x, 2 * column[i]) if joined else x
+        n = _push(chain, 0, n, y + 1, below - 1 if corners else below)
+    return i, n
 
 
 @compiled
-def _push(chain: Array, n: int, y: int, x: int) -> int:
+def _push(chain: Array, begin: int, n: int, y: int, x: int) -> int:
     """Add a point to a chain after taking off those that it makes superfluous."""
-    while n >= 2:
+    while n >= begin + 2:
         rise = (chain[1, n - 1] - chain[1, n - 2]) * (y - chain[0, n - 2])
         line = (x - chain[1, n - 2]) * (chain[0, n - 1] - chain[0, n - 2])
         if rise < line:
@@ -164,6 +202,9 @@ def _jaws(offsets: Array, sizes: Array, y: Array, x: Array, scale: tuple[float, 
     return out.T.copy()
 
 
+_NEAR = 1 + 1e-12  # saves divisions, and leaves the choice between equal edges to them
+
+
 @compiled
 def _turn(ring: Array, n: int, half_y: float, half_x: float, out: Array) -> None:
     """Find the edges of smallest width and smallest rectangle, the first one of equal ones.
@@ -183,10 +224,10 @@ def _turn(ring: Array, n: int, half_y: float, half_x: float, out: Array) -> None
         tall = ey * (x[high] - x[i]) - ex * (y[high] - y[i])
         extent = sy * ((y[fore] - y[back]) * half_y) + sx * ((x[fore] - x[back]) * half_x)
         square = sy * sy + sx * sx
-        if tall * tall / square < width:
+        if tall * tall <= width * square * _NEAR and tall * tall / square < width:
             width = tall * tall / square
             out[0], out[1], out[2], out[3] = tall, extent, sy, sx
-        if tall * extent / square < area:
+        if tall * extent <= area * square * _NEAR and tall * extent / square < area:
             area = tall * extent / square
             out[4], out[5], out[6], out[7] = tall, extent, sy, sx
 

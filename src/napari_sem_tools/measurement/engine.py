@@ -38,7 +38,8 @@ class Engine:
     Attributes
     ----------
     name : {"numba", "numpy"}
-    find_runs, run_sums, find_outlines, find_hulls, find_jaws, grey_sums, surrounding_sums, nearest
+    find_runs, run_sums, find_outlines, find_chains, find_hulls, find_jaws : callable
+    grey_sums, surrounding_sums, nearest : callable
         Functions as in `runs`, `outline`, `hull` and `grey`.
     """
 
@@ -46,6 +47,7 @@ class Engine:
     find_runs: Callable[[NDArray[np.integer]], Runs]
     run_sums: Callable[[Runs], RunSums]
     find_outlines: Callable[[Runs], tuple[Ints, Ints]]
+    find_chains: Callable[[Runs], hull.Chains]
     find_hulls: Callable[..., hull.Hulls]
     find_jaws: Callable[[hull.Hulls, tuple[float, float]], hull.Jaws]
     grey_sums: Callable[[Runs, NDArray[Any], float], Floats]
@@ -66,6 +68,7 @@ NUMPY = Engine(
     runs.find_runs,
     runs.run_sums,
     outline.find_outlines,
+    hull.find_chains,
     hull.find_hulls,
     hull.find_jaws,
     grey.grey_sums,
@@ -132,6 +135,7 @@ def _numba() -> Engine | None:
         find_runs,
         compiled.run_sums,
         compiled.find_outlines,
+        compiled_hull.find_chains,
         compiled_hull.find_hulls,
         compiled_hull.find_jaws,
         compiled.grey_sums,

@@ -74,40 +74,46 @@ def surrounding_sums(
     float64 array (3, n)
         Number of values, their sum and the sum of their squares.
     """
-    out = np.zeros((3, runs.count))
-    flat = image.ravel()
-    for particle, place in _surroundings(runs, labels, usable):
-        values = flat[place].astype(np.float64) - base
-        out[0] += np.bincount(particle, minlength=runs.count)
-        out[1] += np.bincount(particle, values, runs.count)
-        out[2] += np.bincount(particle, values * values, runs.count)
+    rows, columns = runs.shape
+    flat = labels.ravel()
+    planes = flat, None if usable.all() else usable.ravel(), image.ravel()
+    out = np.empty((3, runs.count))
+    left = _outwards(runs.start, -1, runs.first, planes, base)
+    left += _outwards(runs.start + runs.length - 1, 1, columns - 1 - runs.last, planes, base)
+    for k in range(3):
+        out[k] = runs.total(left[k])
+    changes = np.flatnonzero(flat[columns:] != flat[:-columns])
+    above, below = flat[changes], flat[changes + columns]
+    for places, step in (
+        (changes[(above == 0) & (below != 0)] + columns, -columns),
+        (changes[(above != 0) & (below == 0)], columns),
+    ):
+        row = places // columns
+        sums = _outwards(places, step, row if step < 0 else rows - 1 - row, planes, base)
+        particle = runs.particles_of(flat[places])
+        for k in range(3):
+            out[k] += np.bincount(particle, sums[k], runs.count)
     return out
 
 
-def _surroundings(
-    runs: Runs, labels: Array, usable: NDArray[np.bool_]
-) -> typing.Iterator[tuple[Ints, Ints]]:
-    """Give particle numbers and flattened indices of the background next to particles."""
-    rows, columns = runs.shape
-    flat, free = labels.ravel(), usable.ravel()
-    start, stop = runs.start, runs.start + runs.length - 1
-    changes = np.flatnonzero(flat[columns:] != flat[:-columns])
-    tops = changes[(flat[changes] == 0) & (flat[changes + columns] != 0)] + columns
-    bottoms = changes[(flat[changes] != 0) & (flat[changes + columns] == 0)]
-    top, bottom = runs.particles_of(flat[tops]), runs.particles_of(flat[bottoms])
-    ways = (
-        (runs.particle, start, -1, start - runs.first),
-        (runs.particle, stop, 1, stop - runs.last + columns - 1),
-        (top, tops, -columns, tops % columns),
-        (bottom, bottoms, columns, bottoms % columns + (rows - 1) * columns),
-    )
-    for particle, place, step, limit in ways:
-        for _ in range(RING_PX):
-            inside = place != limit
-            particle, place, limit = particle[inside], place[inside] + step, limit[inside]
-            open_ = (flat[place] == 0) & free[place]
-            particle, place, limit = particle[open_], place[open_], limit[open_]
-            yield particle, place
+def _outwards(
+    place: Ints, step: int, room: Ints, planes: tuple[Array, Array | None, Array], base: float
+) -> Floats:
+    """Sum what is met from each pixel on, until a particle or the end of the field; (3, m)."""
+    labels, usable, image = planes
+    sums = np.zeros((3, len(place)))
+    alive = np.ones(len(place), bool)
+    for k in range(1, RING_PX + 1):
+        alive &= room >= k
+        here = place + (k * step) * alive
+        alive &= labels[here] == 0
+        if usable is not None:
+            alive &= usable[here]
+        values = np.where(alive, image[here].astype(np.float64) - base, 0.0)
+        sums[0] += alive
+        sums[1] += values
+        sums[2] += values * values
+    return sums
 
 
 def positions(start: Ints, length: Ints) -> Ints:

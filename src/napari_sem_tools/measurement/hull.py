@@ -14,13 +14,23 @@ M. I. Shamos, "Computational Geometry", 1978: the smallest width lies on an edge
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.measurement.runs import Floats, Ints, Runs
 
-__all__ = ["Ferets", "Hulls", "Jaws", "find_hulls", "find_jaws"]
+__all__ = [
+    "Chain",
+    "Chains",
+    "Ferets",
+    "Hulls",
+    "Jaws",
+    "find_chains",
+    "find_hulls",
+    "find_jaws",
+]
 
 _PLAIN_SWEEPS = 4  # sweeps that compare next neighbours only; later ones look farther, too
 _BUCKET = 4  # hulls are measured together when their vertex numbers round up to the same
@@ -116,6 +126,7 @@ class Hulls:
     y: Ints
     x: Ints
 
+    @functools.cached_property
     def _edges(self) -> tuple[Ints, Ints]:
         """Return the steps from each vertex to the next one of its ring."""
         following = np.arange(1, len(self.y) + 1)
@@ -126,7 +137,7 @@ class Hulls:
         """Return the length of each hull; `scale` is the size of a pixel (y, x)."""
         if not len(self.sizes):
             return np.zeros(0)
-        steps = self._edges()
+        steps = self._edges
         lengths = np.sqrt((steps[0] * (scale[0] / 2)) ** 2 + (steps[1] * (scale[1] / 2)) ** 2)
         return np.add.reduceat(lengths, self.offsets)
 
@@ -136,7 +147,7 @@ class Hulls:
             return np.zeros(0)
         y = self.y - np.repeat(self.y[self.offsets], self.sizes)
         x = self.x - np.repeat(self.x[self.offsets], self.sizes)
-        step_y, step_x = self._edges()
+        step_y, step_x = self._edges
         twice = np.abs(np.add.reduceat(x * step_y - y * step_x, self.offsets))
         return twice * (scale[0] * scale[1] / 8)
 
@@ -148,8 +159,42 @@ class Hulls:
         return (y - y[0]).astype(np.float64), (x - x[0]).astype(np.float64)
 
 
-def find_hulls(runs: Runs, *, corners: bool = False) -> Hulls:
-    """Find the convex hull of every particle.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Chain:
+    """One side of the hulls of pixel centres, sorted by particle and row; int64 arrays.
+
+    Attributes
+    ----------
+    particle, row, x : int64 arrays (points,)
+        ``x`` is mirrored for the right side, so that both sides are lower hulls.
+    """
+
+    particle: Ints
+    row: Ints
+    x: Ints
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Chains:
+    """The convex hulls of the pixel centres of all particles, in two chains each.
+
+    The hull of midpoints is their sum with a diamond, that of corners their sum with a
+    square (Minkowski), so that both follow from these few points.
+
+    Attributes
+    ----------
+    left, right : Chain
+    count : int
+        Number of particles.
+    """
+
+    left: Chain
+    right: Chain
+    count: int
+
+
+def find_chains(runs: Runs) -> Chains:
+    """Find both sides of the hull of every particle's pixel centres.
 
     Only the first and last pixel of a row of a particle can carry vertices, which is
     exact for particles in several parts, too.
@@ -157,6 +202,30 @@ def find_hulls(runs: Runs, *, corners: bool = False) -> Hulls:
     Parameters
     ----------
     runs : Runs
+
+    Returns
+    -------
+    Chains
+    """
+    begins = np.flatnonzero(
+        (np.diff(runs.particle, prepend=-1) != 0) | (np.diff(runs.row, prepend=-1) != 0)
+    )
+    ends = np.append(begins[1:], len(runs.row))[: len(begins)] - 1
+    particle, row = runs.particle[begins], runs.row[begins]
+    sides = []
+    for x in (runs.first[begins], -runs.last[ends]):
+        kept = _lower_hulls(particle, row, x)
+        sides.append(Chain(particle[kept], row[kept], x[kept]))
+    return Chains(sides[0], sides[1], runs.count)
+
+
+def find_hulls(chains: Chains, *, corners: bool = False) -> Hulls:
+    """Find the convex hull of every particle with the extent of its pixels.
+
+    Parameters
+    ----------
+    chains : Chains
+        The hulls of the pixel centres.
     corners : bool
         False: hull of the midpoints of the pixels' edges, (r, c ± ½) and (r ± ½, c);
         True: hull of the pixels' corners, (r ± ½, c ± ½).
@@ -165,34 +234,25 @@ def find_hulls(runs: Runs, *, corners: bool = False) -> Hulls:
     -------
     Hulls
     """
-    begins = np.flatnonzero(
-        (np.diff(runs.particle, prepend=-1) != 0) | (np.diff(runs.row, prepend=-1) != 0)
-    )
-    ends = np.append(begins[1:], len(runs.row))[: len(begins)] - 1
-    particle, row = runs.particle[begins], runs.row[begins]
-    joined = (np.diff(particle) == 0) & (np.diff(row) == 1)
-    outer = (2 * runs.first[begins], -2 * runs.last[ends])  # the right side is mirrored
-    sides = [_candidates(row, x, joined, corners=corners) for x in outer]
-    chain = np.repeat(particle, sides[0][2].sum(axis=1))
-    y = np.concatenate([ys[valid] for ys, _, valid in sides])
-    x = np.concatenate([xs[valid] for _, xs, valid in sides])
-    kept = _lower_hulls(np.concatenate([chain, chain + runs.count]), y, x)
-    left, right = kept[kept < len(chain)], kept[kept >= len(chain)]
-    return _rings(
-        (chain[left], y[left], x[left]),
-        (chain[right - len(chain)], y[right], -x[right]),
-        runs.count,
-    )
+    sides = []
+    for side in (chains.left, chains.right):
+        y, x, valid = _candidates(side, corners=corners)
+        particle = np.repeat(side.particle, valid.sum(axis=1))
+        y, x = y[valid], x[valid]
+        kept = _lower_hulls(particle, y, x)
+        sides.append((particle[kept], y[kept], x[kept]))
+    left, (particle, y, x) = sides
+    return _rings(left, (particle, y, -x), chains.count)
 
 
-def _candidates(
-    row: Ints, x: Ints, joined: NDArray[np.bool_], *, corners: bool
-) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+def _candidates(side: Chain, *, corners: bool) -> tuple[Ints, Ints, NDArray[np.bool_]]:
     """List the possible vertices of one side, in half pixels, with y strictly growing.
 
     A row gives a point above, at and below its middle; the one between two rows that
     follow each other is shared and lies at the outer of both.
     """
+    row, x = side.row, 2 * side.x
+    joined = (np.diff(side.particle) == 0) & (np.diff(row) == 1)
     below = x.copy()
     below[:-1][joined] = np.minimum(x[:-1], x[1:])[joined]
     first = np.ones(len(x), bool)

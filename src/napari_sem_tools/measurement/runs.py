@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.errors import InvalidSettings
 
-__all__ = ["RasterRuns", "RunSums", "Runs", "compact", "find_runs", "run_sums"]
+__all__ = ["SPARSE", "RasterRuns", "RunSums", "Runs", "compact", "find_runs", "run_sums"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 Number = TypeVar("Number", np.int64, np.float64)
 
-_SPARSE = 4  # labels numbered above this times the number of runs are looked up by bisection
+SPARSE = 4  # labels numbered above this times the number of runs are looked up by bisection
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ class Runs:
 
     def particles_of(self, labels: NDArray[np.integer]) -> Ints:
         """Return the particle number of each label; all of them must occur."""
-        if self.count and int(self.labels[-1]) <= _SPARSE * (len(self.row) + 1):
+        if self.count and int(self.labels[-1]) <= SPARSE * (len(self.row) + 1):
             table = np.zeros(int(self.labels[-1]) + 1, np.int64)
             table[self.labels] = np.arange(self.count)
             found: Ints = table[labels]
@@ -227,7 +227,7 @@ def compact(values: Ints) -> tuple[Ints, Ints]:
             f"Labels run from {values.min()} to {values.max()}.",
             hint="Particles are numbered from 1; 0 is background.",
         )
-    if values.size and int(values.max()) <= _SPARSE * values.size:
+    if values.size and int(values.max()) <= SPARSE * values.size:
         occurs = np.bincount(values) > 0
         return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[values]
     names, particle = np.unique(values, return_inverse=True)

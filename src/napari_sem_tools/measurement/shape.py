@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.measurement.engine import NUMPY, Engine
 from napari_sem_tools.measurement.grey import positions
-from napari_sem_tools.measurement.hull import Ferets, Hulls
+from napari_sem_tools.measurement.hull import Chains, Ferets, Hulls
 from napari_sem_tools.measurement.outline import Outlines, outlines_of
 from napari_sem_tools.measurement.runs import Floats, Ints, Runs, RunSums
 
@@ -161,9 +161,14 @@ class Particles:
         return np.where(major >= ROUND * minor, angle, np.nan) * np.where(major > 0, 1, np.nan)
 
     @functools.cached_property
+    def chains(self) -> Chains:
+        """Convex hulls of the pixel centres."""
+        return self.engine.find_chains(self.runs)
+
+    @functools.cached_property
     def hulls(self) -> Hulls:
         """Convex hulls of the midpoints of pixel edges."""
-        return self.engine.find_hulls(self.runs)
+        return self.engine.find_hulls(self.chains)
 
     @functools.cached_property
     def hull_perimeter(self) -> Floats:
@@ -183,12 +188,24 @@ class Particles:
     @functools.cached_property
     def corner_hulls(self) -> Hulls:
         """Convex hulls of the pixel corners."""
-        return self.engine.find_hulls(self.runs, corners=True)
+        return self.engine.find_hulls(self.chains, corners=True)
 
     @functools.cached_property
     def corner_ferets(self) -> Ferets:
         """Feret diameters of the corner hull."""
         return self.engine.find_jaws(self.corner_hulls, self.scale).ferets(self.scale)
+
+    @functools.cached_property
+    def corner_hull_perimeter(self) -> Floats:
+        """Length of the corner hull."""
+        return self.corner_hulls.perimeter(self.scale)
+
+    @functools.cached_property
+    def neighbour_distance(self) -> Floats:
+        """Distance from each centroid to the nearest other one; NaN for a single particle."""
+        if self.count < 2:
+            return np.full(self.count, np.nan)
+        return self.engine.nearest(self.moments.y * self.ratio, self.moments.x)
 
     @functools.cached_property
     def perimeter(self) -> Floats:

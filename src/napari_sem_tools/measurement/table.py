@@ -13,7 +13,7 @@ from napari_sem_tools._version import __version__
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.measurement.columns import Scene, columns_for
 from napari_sem_tools.measurement.doubt import judge
-from napari_sem_tools.measurement.edge import boundary_of, grow, touches
+from napari_sem_tools.measurement.edge import bands_of, boundary_of, grow, touches
 from napari_sem_tools.measurement.engine import choose_engine
 from napari_sem_tools.measurement.settings import MeasureSettings
 from napari_sem_tools.measurement.shape import Particles
@@ -208,22 +208,29 @@ def _scene(
     covered = np.zeros(particles.count, bool)
     if image.marks is not None and image.marks.any():
         covered = touches(labels, runs, grow(image.marks, 1))
-    boundary = boundary_of(image, settings.edge_margin_px)
-    edge = touches(labels, runs, boundary)
-    weight = _edge_weight(particles, ~boundary, edge)
+    edge, weight = _edge(particles, image, settings.edge_margin_px)
     shape_min = settings.shape_min_px
     return Scene(particles, image.name, size, edge, covered, confidence, shape_min, weight)
 
 
-def _edge_weight(
-    particles: Particles, free: NDArray[np.bool_], edge: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Weigh whole particles after Miles and Lantuejoul; 0 where the box alone is cut."""
+def _edge(
+    particles: Particles, image: Micrograph, margin_px: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Tell which particles are cut; weigh whole ones after Miles and Lantuejoul.
+
+    The weight is NaN where the particle is cut, 0 where its box alone is.
+    """
+    bands = bands_of(image, margin_px)
+    if bands is not None:
+        edge = bands.cut(particles.runs, particles.sums)
+        return edge, np.where(edge, np.nan, bands.weights(particles.sums))
+    boundary = boundary_of(image, margin_px)
+    edge = touches(particles.labels, particles.runs, boundary)
     box, whole = particles.box, ~edge
     weights = np.full(particles.count, np.nan)
     sides = (side[whole] for side in (box.top, box.left, box.bottom, box.right))
-    weights[whole] = weights_of_boxes(free, *sides)
-    return weights
+    weights[whole] = weights_of_boxes(~boundary, *sides)
+    return edge, weights
 
 
 def _frame(scene: Scene, image: Micrograph, settings: MeasureSettings) -> pd.DataFrame:
