@@ -12,7 +12,12 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from napari_sem_tools.evaluation import evaluate, read_labels
-from napari_sem_tools.evaluation.outlines import mask_counts, with_gaps
+from napari_sem_tools.evaluation.outlines import (
+    boundary_counts,
+    mask_counts,
+    outline_pixels,
+    with_gaps,
+)
 
 LABELS = arrays(np.int64, (9, 10), elements=st.integers(0, 4))
 
@@ -27,6 +32,17 @@ def test_an_outline_two_pixels_off_is_right_within_two_pixels_and_wrong_within_o
     assert within[1] < 0.05
     assert within[2.3] > 0.9
     assert within[4] == 1
+
+
+@pytest.mark.parametrize("tolerance", [0, 1, 1.5, 3, 5.9, 6.5, 9])
+def test_outline_pixels_are_near_when_their_centres_are(tolerance: float):
+    true, found = disc(11, (25, 28)) + 2 * disc(7, (48, 30)), disc(14, (30, 30))
+    near_true, ours, near_found, theirs = boundary_counts(true, found, tolerance)
+    of_true, of_found = (np.argwhere(outline_pixels(labels)) for labels in (true, found))
+    away = np.linalg.norm(of_true[:, None] - of_found[None], axis=2)
+    assert (ours, theirs) == (len(of_true), len(of_found))
+    assert near_true == (away.min(axis=1) <= tolerance).sum()
+    assert near_found == (away.min(axis=0) <= tolerance).sum()
 
 
 def test_the_outline_between_touching_particles_counts():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.errors import InvalidSettings
 
-__all__ = ["Overlaps", "best_of_each", "matches", "numbered", "overlaps", "whole_numbers"]
+__all__ = ["Overlaps", "best_of_each", "matches", "numbered", "overlaps", "tally", "whole_numbers"]
 
 Index = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -124,14 +124,24 @@ def overlaps(true: Index, found: Index, true_area: Index, found_area: Index) -> 
     columns = max(len(found_area), 1)
     both = (true > 0) & (found > 0)
     key = (true[both] - 1) * columns + (found[both] - 1)
-    if len(true_area) * columns <= _DENSE_CELLS:
-        table = np.bincount(key)
-        keys = np.flatnonzero(table)
-        shared = table[keys]
-    else:
-        keys, shared = np.unique(key, return_counts=True)
+    keys, shared = tally(key, len(true_area) * columns)
     first, second = np.divmod(keys, columns)
     return Overlaps(first, second, shared, true_area, found_area)
+
+
+def tally(keys: Index, cells: int) -> tuple[Index, Index]:
+    """Count how often each key between 0 and `cells` - 1 occurs.
+
+    Returns
+    -------
+    keys, counts : int64 array (n,)
+        Those that occur, ascending.
+    """
+    if cells > _DENSE_CELLS:
+        return np.unique(keys, return_counts=True)
+    table = np.bincount(keys)
+    there = np.flatnonzero(table)
+    return there, table[there]
 
 
 def matches(pairs: Overlaps, level: float) -> Index:
