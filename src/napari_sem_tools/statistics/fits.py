@@ -194,7 +194,8 @@ def goodness_of_fit(
     Notes
     -----
     Particles are taken as independent; where images differ (design effect above 2) the
-    test rejects too often.  From 1,000 sizes on, samples of 1,000 are drawn: the null
+    test rejects too often; so it does, a little, with the edge weights of particles that
+    are large against the field.  From 1,000 sizes on, samples of 1,000 are drawn: the null
     distribution does not change any more.  `scipy.stats.goodness_of_fit` gives the same
     for the normal; it knows no weights and fits other families one sample at a time.
 

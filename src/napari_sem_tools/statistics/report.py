@@ -279,7 +279,10 @@ def _paragraphs(found: ReportStatistics) -> tuple[str, ...]:
     lines = [
         f"Statistics by number, length, area and volume after ISO 9276-2; quantiles share half "
         f"of a particle's own weight and are linear between. {found.edge_rule}",
-        f"Intervals are 95 %: {number.interval_method}." if number.interval_method else "",
+        f"Intervals are 95 %: {number.interval_method}. Those of SD, GSD, D[3,2] and D[4,3] are "
+        "approximate and rather too short."
+        if number.interval_method
+        else "",
     ]
     if found.fits:
         best = found.fits[0]
