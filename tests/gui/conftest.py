@@ -103,3 +103,33 @@ def finish(qtbot: Any) -> Callable[..., None]:
         qtbot.waitUntil(lambda: not widget.work.running, timeout=60_000)
 
     return wait
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty registry of its own, and nothing in memory before and after."""
+    from small_models import use_store
+
+    from napari_sem_tools.models import models
+    from napari_sem_tools.models.locations import Place
+    from napari_sem_tools.models.store import Store
+
+    made = Store([Place(tmp_path / "models", "user")])
+    use_store(made, monkeypatch)
+    models.unload()
+    yield made
+    models.unload()
+
+
+@pytest.fixture
+def seer(store: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A small network that sees what is bright, on one thread of the CPU."""
+    import torch
+    from small_models import add_seer
+
+    monkeypatch.setenv("NAPARI_SEM_TOOLS_DEVICE", "cpu")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    add_seer(store, "seer", monkeypatch)
+    yield "seer"
+    torch.set_num_threads(threads)

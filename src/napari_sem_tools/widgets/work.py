@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import threading
 import time
@@ -128,7 +129,17 @@ class Work(QObject):
 
         stop = self._stop = threading.Event()
         self._drops = False
-        worker = create_worker(_run, job, self._reporter(stop), stop.is_set)
+        voice = _Voice()
+        voice.progressed.connect(self.progressed)
+        started: list[Any] = []
+
+        def stopped() -> bool:
+            return stop.is_set() or any(one.abort_requested for one in started)
+
+        run = _Named(_run, job, _reporter(voice, stopped), stopped)
+        run.description = description or "a preview"
+        worker = create_worker(run)
+        started.append(worker)  # napari asks it to abort when the window is closed
         if description:
             self._bar = activity(total=1000, desc=description)
         self._worker = worker
@@ -166,22 +177,6 @@ class Work(QObject):
             self.abandon()
             self.finished.emit(Outcome(cancelled=True))
 
-    def _reporter(self, stop: threading.Event) -> Progress:
-        """Return a progress that may be called from any thread, as often as it likes."""
-        last = 0.0
-        emit = self.progressed.emit
-
-        def progress(done: int, total: int, what: str) -> None:
-            nonlocal last
-            now = time.perf_counter()
-            if stop.is_set():
-                return  # another work may be shown by now
-            if now - last >= _PAUSE_S or done >= total:
-                last = now
-                emit(int(done), int(total), what)
-
-        return progress
-
     def _show_progress(self, done: int, total: int, what: str) -> None:
         """Move the bar in the activity dock, in the GUI thread."""
         if self._bar is not None and total:
@@ -201,6 +196,37 @@ class Work(QObject):
             self._bar = None
 
 
-def _run(job: Job, progress: Progress, cancel: Cancel) -> Iterator[Outcome]:
+class _Voice(QObject):
+    """Speaks from the thread; it outlives the window, whose widgets must not be touched then."""
+
+    progressed = Signal(int, int, str)
+
+
+class _Named(functools.partial[Iterator[Outcome]]):
+    """The work as napari names it when the window is closed meanwhile."""
+
+    description = ""
+
+    def __str__(self) -> str:
+        return self.description
+
+
+def _reporter(voice: _Voice, stopped: Cancel) -> Progress:
+    """Return a progress that may be called from any thread, as often as it likes."""
+    last = 0.0
+
+    def progress(done: int, total: int, what: str) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        if stopped():
+            return  # another work may be shown by now
+        if now - last >= _PAUSE_S or done >= total:
+            last = now
+            voice.progressed.emit(int(done), int(total), what)
+
+    return progress
+
+
+def _run(job: Job, progress: Progress, stopped: Cancel) -> Iterator[Outcome]:
     """Do the work in the thread and yield how it ended; only a yield reaches the GUI."""
-    yield attempt(job, progress, cancel)
+    yield attempt(job, progress, stopped)
