@@ -9,6 +9,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.statistics import (
@@ -232,3 +234,42 @@ def test_records_cannot_be_changed() -> None:
 def test_fits_can_be_switched_off() -> None:
     found = report_statistics(table_of(100), settings=StatisticsSettings(fits=False))
     assert found.fits == () and found.mixture is None
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0, 1, 3, 8, 31, 60]),
+    st.sampled_from(["lognormal", "three sizes", "one size", "far apart"]),
+    st.booleans(),
+)
+@settings(max_examples=30)
+def test_a_report_of_any_table_is_plain_and_its_intervals_hold_its_values(
+    seed: int, n: int, kind: str, weighted: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    size = {
+        "lognormal": np.exp(rng.normal(3, rng.choice([0.01, 0.5, 2]), n)),
+        "three sizes": rng.choice([5.0, 9.0, 12.0], n),
+        "one size": np.full(n, 7.0),
+        "far apart": np.where(rng.random(n) < 0.9, 10.0, 1e5),
+    }[kind]
+    table = pd.DataFrame(
+        {
+            "ecd_nm": size,
+            "feret_min_nm": size,
+            "area_nm2": size**2,
+            "area_px": size**2,
+            "edge_weight": 1 + 20 * rng.random(n),
+            "edge": False,
+            "image": rng.integers(0, 5, n),
+            "included": rng.random(n) < 0.9,
+        }
+    )
+    found = report_statistics(
+        table, settings=StatisticsSettings(edge_weights=weighted, bootstrap=99)
+    )
+    json.dumps(found.to_dict(), allow_nan=False)
+    for summary in found.summaries.values():
+        for name, (low, high) in summary.intervals.items():
+            value = getattr(summary, name)
+            assert not low > value * (1 + 1e-9) and not value > high * (1 + 1e-9), name
