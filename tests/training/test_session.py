@@ -339,9 +339,7 @@ def test_one_cycle_is_that_of_torch():
 
     weight = torch.nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.AdamW([weight], lr=3e-3)
-    theirs = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, 3e-3, total_steps=301, pct_start=0.1
-    )
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=301, pct_start=0.1)
     pace = Pace(rate=3e-3, steps=300)
     for step in range(300):
         group = optimiser.param_groups[0]
@@ -349,3 +347,15 @@ def test_one_cycle_is_that_of_torch():
         assert pace.momentum_at(step) == pytest.approx(group["betas"][0], rel=1e-9)
         optimiser.step()
         theirs.step()
+
+
+@pytest.mark.usefixtures("networks_extra")
+@pytest.mark.parametrize("name", ["smp:unet:resnet18", "timm:resnet18"])
+def test_networks_of_other_libraries_learn_as_well(name, make_set, tmp_path, store):
+    settings = TINY.replace(architecture=name, arguments="", epochs=1, steps_per_epoch=1)
+    card, _ = train(make_set(3), tmp_path / "run", store, settings)
+    assert card.architecture == name
+    assert len(card.outputs) == 3
+    more = settings.replace(start=card.key, freeze="encoder", targets="foreground")
+    again, _ = train(make_set(3, name="b"), tmp_path / "b", store, more)
+    assert "Fine-tuned from tiny@1.0.0" in again.description

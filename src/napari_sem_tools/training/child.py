@@ -151,4 +151,6 @@ def _warn(line: _Line, message: Warning | str, kind: type[Warning]) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    status = main()
+    sys.stderr.flush()
+    os._exit(status)  # an orderly end would wait for the thread that waits for words

@@ -135,6 +135,11 @@ class Learner:
         self.done = 0
         self.model = self.network  # what is called: the network, or it shared by processes
 
+    @property
+    def on_cpu(self) -> bool:
+        """True when it learns on the processor."""
+        return bool(self.device == "cpu")
+
     def train(self) -> None:
         """Set the network to learn; frozen layers stay still."""
         self.network.train()

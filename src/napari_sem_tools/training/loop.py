@@ -12,11 +12,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from napari_sem_tools.files import write_file, write_text
+from napari_sem_tools.models.devices import choose_device, choose_precision
 from napari_sem_tools.settings import Settings, described
 from napari_sem_tools.training.learner import Learner, Pace, load_checkpoint, save_checkpoint
 
@@ -43,6 +44,10 @@ class SeparationTraining(Settings):
     average: Annotated[float, described("Decay of the averaged weights", min=0, max=1)] = 0.998
     seed: Annotated[int, described("Seed of weights and crops", min=0, max=2**31)] = 5
     processes: Annotated[int, described("Processes that share a step", min=1, max=64)] = 2
+    device: Annotated[
+        Literal["auto", "cuda", "mps", "cpu"],
+        described("Where it runs; on a GPU one process learns the crops of all"),
+    ] = "auto"
     threads: Annotated[int, described("Threads of a process", min=1, max=256)] = 1
     save_every: Annotated[int, described("Steps between checkpoints", min=1, max=10**6)] = 200
 
@@ -73,6 +78,10 @@ def train_separation(
     import torch.multiprocessing as mp
 
     folder.mkdir(parents=True, exist_ok=True)
+    device, _ = choose_device(settings.device)
+    if device != "cpu":
+        settings = settings.replace(processes=1, batch=settings.batch * settings.processes)
+    settings = settings.replace(device=device)
     arguments = (scenes, folder, settings, widths)
     if settings.processes == 1:
         _train(0, *arguments, "")
@@ -154,7 +163,9 @@ def _learner(settings: SeparationTraining, widths: tuple[int, ...]) -> Learner:
         average=settings.average,
     )
     loss = functools.partial(separation_loss, touching=settings.touching)
-    return Learner(FoldedUNet(widths), loss, pace, precision="bf16")
+    # on every processor alike, so that the same seed gives the same weights
+    precision = "bf16" if settings.device == "cpu" else choose_precision(settings.device)
+    return Learner(FoldedUNet(widths), loss, pace, device=settings.device, precision=precision)
 
 
 def _save(learner: Learner, folder: Path) -> None:

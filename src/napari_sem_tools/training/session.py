@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import json
@@ -34,6 +35,7 @@ __all__ = ["learn"]
 
 CHECKPOINT, BEST, CARD, RUN = "checkpoint.pt", "best.safetensors", "card.json", "run.json"
 _TELL_EVERY_S = 0.5
+_DRAWERS = 6  # threads that draw crops for a GPU; on the CPU the network needs the cores
 _UNKNOWN = WeightsFile("weights.safetensors", "0" * 64, 1)
 
 Tell = Callable[[TrainingEvent], None]
@@ -276,7 +278,8 @@ class _Session:
         losses: list[float] = []
         told, begun = time.monotonic(), time.monotonic()
         wish = self.plan.settings
-        for step, batch in enumerate(_ahead(self.sampler, epoch, self.steps), start=1):
+        crops = _ahead(self.sampler, epoch, self.steps, 1 if self.learner.on_cpu else _DRAWERS)
+        for step, batch in enumerate(crops, start=1):
             if cancel is not None and cancel():
                 raise Cancelled
             losses.append(self.learner.step(*batch))
@@ -370,18 +373,19 @@ def _nobody(event: TrainingEvent) -> None:
     """Listen to nothing."""
 
 
-def _ahead(sampler: Sampler, epoch: int, steps: int) -> Iterator[Any]:
-    """Draw the next batch while one is learned."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(sampler.batch, epoch, 0)
+def _ahead(sampler: Sampler, epoch: int, steps: int, drawers: int) -> Iterator[Any]:
+    """Draw the next batches while one is learned."""
+    with ThreadPoolExecutor(drawers) as pool:
+        first = min(drawers + 1, steps)
+        coming = collections.deque(pool.submit(sampler.batch, epoch, k) for k in range(first))
         try:
-            for step in range(1, steps + 1):
-                batch = coming.result()
+            for step in range(first, steps + first):
+                batch = coming.popleft().result()
                 if step < steps:
-                    coming = pool.submit(sampler.batch, epoch, step)
+                    coming.append(pool.submit(sampler.batch, epoch, step))
                 yield batch
         finally:
-            coming.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _claim(plan: TrainingPlan, folder: Path, *, overwrite: bool) -> None:
