@@ -43,7 +43,7 @@ def conditions(finished: Finished) -> Section:
     """
     said = {title: _recorded(finished, name) for name, title in _RECORDED.items()}
     rows = [(title, text) for title, text in said.items() if text]
-    silent = ", ".join(title for title, text in said.items() if not text)
+    silent = ", ".join(title.split(" (")[0] for title, text in said.items() if not text)
     if silent:
         rows.append(("not stated in the file", silent))
     rows += [(title, answer(finished)) for title, answer in _ANSWERS]

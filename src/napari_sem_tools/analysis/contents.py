@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import platform
@@ -18,12 +19,13 @@ from napari_sem_tools.analysis.pictures import pictures
 from napari_sem_tools.analysis.result import ImageResult
 from napari_sem_tools.analysis.summary import statistics_of
 from napari_sem_tools.analysis.text import doubt_rule, headline, method_paragraphs
-from napari_sem_tools.reporting import ImageRow, Report
+from napari_sem_tools.analysis.uncertainty import uncertainty_sections
+from napari_sem_tools.reporting import ImageRow, Report, Section
 from napari_sem_tools.reporting.records import short
 
 __all__ = ["now", "report_of", "software_versions"]
 
-_SHOWN_ROWS = 25
+_SHOWN_ROWS = 20
 _SHOWN_COLUMNS = (
     "image", "label", "centroid_y_px", "centroid_x_px", "area_nm2", "area_px", "ecd_nm", "ecd_px",
     "feret_min_nm", "feret_max_nm", "circularity", "aspect_ratio", "solidity", "edge", "doubtful",
@@ -59,7 +61,7 @@ def report_of(finished: Finished) -> Report:
         statistics=statistics,
         images=tuple(_row(image) for image in images),
         figures=pictures(finished),
-        method=method_paragraphs(plan, images),
+        method=_method(finished),
         doubt_rule=doubt_rule(plan),
         settings=_settings_blocks(finished),
         software=software_versions(),
@@ -69,8 +71,25 @@ def report_of(finished: Finished) -> Report:
         row_count=len(table),
         files=files + export_files(plan.exports),
         plan=str(plan),
-        further=(conditions(finished),),
+        further=_further(finished),
     )
+
+
+def _method(finished: Finished) -> tuple[str, ...]:
+    """Write the text for a paper."""
+    said = [line for found in finished.statistics.values() for line in found.paragraphs]
+    return (*method_paragraphs(finished.plan, finished.images), *dict.fromkeys(said))
+
+
+def _further(finished: Finished) -> tuple[Section, ...]:
+    """Return what is said on uncertainty, unit by unit, and on the conditions."""
+    several = len(finished.units) > 1
+    parts = [
+        dataclasses.replace(part, title=f"{part.title}, sizes in {unit}") if several else part
+        for unit, found in finished.statistics.items()
+        for part in uncertainty_sections(found)
+    ]
+    return (*parts, conditions(finished))
 
 
 def software_versions() -> dict[str, str]:
@@ -115,7 +134,13 @@ def _settings_blocks(finished: Finished) -> dict[str, dict[str, Any]]:
     blocks = {f"Segmentation ({plan.method})": plan.settings.to_dict()}
     if len(done) == 1 and done[0].settings:
         blocks = {f"Segmentation ({plan.method}), as found for this image": done[0].settings}
-    return blocks | {"Measurement": plan.measure_settings.to_dict()}
+    return blocks | {
+        "Measurement": plan.measure_settings.to_dict(),
+        "Statistics": {
+            name: "not given" if value is None else value
+            for name, value in plan.statistics_settings.to_dict().items()
+        },
+    }
 
 
 def _first_rows(

@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 from napari_sem_tools.analysis.ledger import Ledger
 from napari_sem_tools.analysis.plan import Plan
 from napari_sem_tools.analysis.result import ImageResult
-from napari_sem_tools.analysis.summary import summary_of
 from napari_sem_tools.errors import UnreadableFile
-from napari_sem_tools.measurement import Summary
+from napari_sem_tools.measurement import pool
 from napari_sem_tools.micrograph import Micrograph
+from napari_sem_tools.statistics import ReportStatistics, Summary, report_statistics
 
 __all__ = ["Finished", "pooled_table"]
+
+_WEIGHTED = (
+    "The statistics have Miles-Lantuejoul weights; the histogram, sizes.csv and images.csv show "
+    "the particles as they were found."
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,9 +65,21 @@ class Finished:
         return sorted({image.unit for image in self.done})
 
     @functools.cached_property
+    def statistics(self) -> dict[str, ReportStatistics]:
+        """All that is worked out from the sizes of a unit."""
+        return {
+            unit: report_statistics(
+                pool([image.table for image in self.of_unit(unit)]),
+                quantity=f"ecd_{unit}",
+                settings=self.plan.reckoning,
+            )
+            for unit in self.units
+        }
+
+    @functools.cached_property
     def summaries(self) -> dict[str, Summary]:
-        """The statistics by unit."""
-        return {unit: summary_of(self.done, unit) for unit in self.units}
+        """The statistics by number of each unit."""
+        return {unit: found.summaries["number"] for unit, found in self.statistics.items()}
 
     @functools.cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -72,8 +89,9 @@ class Finished:
     @property
     def all_warnings(self) -> tuple[str, ...]:
         """The same, and what the statistics do not support."""
-        limits = [line for one in self.summaries.values() for line in one.warnings]
-        return tuple(dict.fromkeys([*self.warnings, *limits]))
+        limits = [line for one in self.statistics.values() for line in one.warnings]
+        weighted = [_WEIGHTED] if self.plan.reckoning.edge_weights else []
+        return tuple(dict.fromkeys([*self.warnings, *limits, *weighted]))
 
     @functools.cached_property
     def images_table(self) -> pd.DataFrame:

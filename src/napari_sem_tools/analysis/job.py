@@ -181,7 +181,7 @@ def _result(source: Source, measured: Measured, name: str, digest: str) -> Image
         method=found.method,
         model=found.model or "",
         settings=found.settings,
-        notes=tuple(dict.fromkeys([*image.notes, *found.notes])),
+        notes=tuple(dict.fromkeys([*image.notes, *found.notes, *table.attrs.get("notes", ())])),
         details=_details(image.metadata),
     )
 

@@ -91,6 +91,8 @@ def analyze(
     settings : Settings or dict, optional
         Of the method, e.g. `ThresholdSettings`.
     measure_settings : MeasureSettings or dict, optional
+    statistics_settings : StatisticsSettings or dict, optional
+        What only the user knows of uncertainty and material, and what the report states.
     page : int or "all", optional
         One page of each file, counted from 0, or every picture of it; by default the first
         picture, whole if it is a stack.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_sem_tools.analysis.finished import Finished
 from napari_sem_tools.analysis.result import ImageResult
@@ -28,11 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = ["distribution_of", "pictures"]
 
+Floats = NDArray[np.float64]
+
 _SHOWN_IMAGES = 12  # figures embedded in the report, and pictures of the overview
+_BAND_FROM = 10  # particles from which on the interval of the distribution is drawn
+_BAND_POINTS = 60
 _DISTRIBUTION = (
-    "Sizes of all counted particles. Histogram by number; cumulative distributions by number (Q0) "
-    "and by volume (Q3); quantiles on a log-probability scale with the log-normal distribution of "
-    "the same mean and standard deviation of ln d; "
+    "Sizes of all counted particles. Histogram by number, with what the best fit expects; "
+    "cumulative distributions by number (Q0) with its interval at each size, and by volume (Q3); "
+    "quantiles on a log-probability scale with the log-normal distribution of the same mean and "
+    "standard deviation of ln d; "
 )
 
 
@@ -68,13 +74,31 @@ def distribution_of(finished: Finished) -> Distribution:
         counted[name].to_numpy(float) if name in counted else np.empty(0) for name in ferets
     )
     known = np.isfinite(least) & np.isfinite(most) if len(least) == len(most) else slice(0)
+    fits = finished.statistics[unit].fits
     return Distribution(
         {image.name: image.sizes for image in finished.of_unit(unit)},
         unit,
         finished.pixel(unit),
         least[known],
         most[known],
+        band=_band(finished, unit),
+        fit=(fits[0].family, fits[0].below) if fits else None,
     )
+
+
+def _band(finished: Finished, unit: str) -> tuple[Floats, Floats, Floats] | None:
+    """Return the interval of the cumulative distribution, point by point."""
+    from napari_sem_tools.measurement import pool
+    from napari_sem_tools.statistics import fraction_below, sample_of
+
+    sizes = finished.sizes(unit)
+    if sizes.size < _BAND_FROM:
+        return None
+    tables = [image.table for image in finished.of_unit(unit)]
+    sample = sample_of(pool(tables), quantity=f"ecd_{unit}")
+    at = np.unique(np.quantile(sizes, np.linspace(0, 1, _BAND_POINTS)))
+    found = [fraction_below(sample, float(size)) for size in at]
+    return at, np.array([one.low for one in found]), np.array([one.high for one in found])
 
 
 def _distribution(finished: Finished) -> Picture:

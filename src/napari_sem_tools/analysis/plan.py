@@ -23,6 +23,7 @@ from napari_sem_tools.settings import Settings
 
 if TYPE_CHECKING:
     from napari_sem_tools.measurement import MeasureSettings
+    from napari_sem_tools.statistics import StatisticsSettings
 
 __all__ = ["Plan", "Source", "resolve"]
 
@@ -65,7 +66,7 @@ class Plan:
     out : Path
     method : str
         A row of the table of segmentation methods.
-    settings, measure_settings : Settings
+    settings, measure_settings, statistics_settings : Settings
     page : int, "all" or None
         None: the first picture of each file.
     pixel_size, width : optional
@@ -85,6 +86,7 @@ class Plan:
     method: str
     settings: Settings
     measure_settings: Settings
+    statistics_settings: Settings
     page: int | str | None = None
     pixel_size: float | tuple[float, float] | None = None
     width: float | None = None
@@ -98,6 +100,11 @@ class Plan:
     def measuring(self) -> MeasureSettings:
         """`measure_settings` under its own type."""
         return cast("MeasureSettings", self.measure_settings)
+
+    @property
+    def reckoning(self) -> StatisticsSettings:
+        """`statistics_settings` under its own type."""
+        return cast("StatisticsSettings", self.statistics_settings)
 
     @property
     def partial(self) -> Path:
@@ -119,6 +126,7 @@ class Plan:
             ),
             f"segment: {self.method}, {_changed(self.settings)}",
             f"measure: {_changed(self.measure_settings)}",
+            f"statistics: {_changed(self.statistics_settings)}",
             f"write: {self.out.name}/"
             + (f", with {', '.join(self.exports)}" if self.exports else ""),
         ]
@@ -187,6 +195,7 @@ def resolve(
     from napari_sem_tools.analysis.exports import chosen_exports
     from napari_sem_tools.measurement import MeasureSettings
     from napari_sem_tools.segmentation import choose_method
+    from napari_sem_tools.statistics import StatisticsSettings
 
     settings = wishes.get("settings")
     choice = choose_method(wishes.get("method"), settings, load=True)
@@ -200,6 +209,7 @@ def resolve(
         method=choice.name,
         settings=_record(settings, choice.row.settings),
         measure_settings=_record(wishes.get("measure_settings"), MeasureSettings),
+        statistics_settings=_record(wishes.get("statistics_settings"), StatisticsSettings),
         page=_page(wishes.get("page")),
         pixel_size=_lengths(wishes.get("pixel_size"), "pixel_size"),
         width=_lengths(wishes.get("width"), "width"),

@@ -63,6 +63,7 @@ def script(plan: Plan) -> str:
         "method": repr(plan.method),
         "settings": _record(plan.settings, plan.method),
         "measure_settings": _record(plan.measure_settings, ""),
+        "statistics_settings": _record(plan.statistics_settings, ""),
     }
     for name in ("page", "pixel_size", "width", "exports"):
         if getattr(plan, name) not in (None, ()):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from napari_sem_tools.analysis.result import ImageResult
-from napari_sem_tools.measurement import Summary
 from napari_sem_tools.reporting import Statistic
+from napari_sem_tools.statistics import Summary
 
-__all__ = ["statistics_of", "summary_of"]
+__all__ = ["statistics_of"]
 
 _TITLES = {  # field of a Summary: how the report calls it, whether it has the size's unit
     "n": ("particles counted", False),
@@ -26,14 +25,6 @@ _TITLES = {  # field of a Summary: how the report calls it, whether it has the s
     "minimum": ("smallest", True),
     "maximum": ("largest", True),
 }
-
-
-def summary_of(images: list[ImageResult], unit: str) -> Summary:
-    """Summarise the ECD of all images that have this unit."""
-    from napari_sem_tools.measurement import pool, summarize
-
-    tables = [image.table for image in images if image.unit == unit]
-    return summarize(pool(tables), quantity=f"ecd_{unit}")
 
 
 def statistics_of(summary: Summary) -> tuple[Statistic, ...]:

@@ -21,6 +21,7 @@ class Wishes(TypedDict, total=False):
     method: str | None
     settings: Settings | dict[str, Any] | None
     measure_settings: Settings | dict[str, Any] | None
+    statistics_settings: Settings | dict[str, Any] | None
     page: int | str | None
     pixel_size: float | tuple[float, float] | None
     width: float | str | None

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     """Add the options."""
     from napari_sem_tools.analysis.exports import EXPORTS
     from napari_sem_tools.measurement import MeasureSettings
+    from napari_sem_tools.statistics import StatisticsSettings
 
     options.add_inputs(parser, optional=True)
     parser.add_argument("-o", "--out", required=True, metavar="FOLDER", help="where results go")
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     options.add_regions(parser)
     options.add_method(parser, arguments)
     options.add_settings(parser, MeasureSettings, "settings of measuring")
+    options.add_settings(parser, StatisticsSettings, "settings of the statistics")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -50,6 +52,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from napari_sem_tools.analysis import analyze
     from napari_sem_tools.measurement import MeasureSettings
     from napari_sem_tools.segmentation import choose_method
+    from napari_sem_tools.statistics import StatisticsSettings
 
     choice = choose_method(args.method)
     result = analyze(
@@ -58,6 +61,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         method=choice.name,
         settings=options.settings_from(args, choice.row.settings),
         measure_settings=options.settings_from(args, MeasureSettings),
+        statistics_settings=options.settings_from(args, StatisticsSettings),
         page=args.page,
         pixel_size=args.pixel_size,
         width=args.width,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.errors import InvalidSettings
-from napari_sem_tools.reporting.histogram import draw_histogram
+from napari_sem_tools.reporting.histogram import bin_edges, draw_histogram
 from napari_sem_tools.reporting.records import short
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Distribution:
         Of all counted particles; empty when they are not known.
     band : (float64 array, float64 array, float64 array) or None
         Sizes, and the ends of the interval of the cumulative distribution by number there.
+    fit : (str, callable) or None
+        Name of a fitted distribution, and its share by number below given sizes.
     """
 
     sizes: Mapping[str, Floats]
@@ -61,6 +63,7 @@ class Distribution:
     feret_min: Floats = dataclasses.field(default_factory=lambda: np.empty(0))
     feret_max: Floats = dataclasses.field(default_factory=lambda: np.empty(0))
     band: tuple[Floats, Floats, Floats] | None = None
+    fit: tuple[str, Callable[[Floats], Floats]] | None = None
 
     def __post_init__(self) -> None:
         """Check that the Feret diameters come in pairs."""
@@ -130,7 +133,7 @@ def draw_cumulative(axes: Any, found: Distribution) -> None:
     if found.band is not None:
         at, low, high = found.band
         axes.fill_between(
-            at, 100 * low, 100 * high, color=_BLUE, alpha=0.18, lw=0, label="95 % interval of Q0"
+            at, 100 * low, 100 * high, color=_BLUE, alpha=0.2, lw=0, label="95 % interval of Q0"
         )
     keep = _spread(sizes.size)
     axes.plot(sizes[keep], 100 * shares[keep], color=_BLUE, lw=1.6, label="by number, Q0")
@@ -245,18 +248,27 @@ def draw_ferets(axes: Any, found: Distribution) -> None:
 
 
 def _histogram(axes: Any, found: Distribution) -> None:
-    """Draw the histogram, with 100 nm where it lies among the sizes."""
+    """Draw the histogram, what the fit expects in each class, and 100 nm."""
     draw_histogram(axes, found.pooled, unit=found.unit, min_width=found.pixel)
-    _mark_100_nm(axes, found)
+    if found.fit is not None:
+        name, below = found.fit
+        edges = bin_edges(found.pooled, min_width=found.pixel)
+        expected = found.pooled.size * np.diff(below(edges))
+        middle = 0.5 * (edges[1:] + edges[:-1])
+        axes.plot(middle, expected, color=_ORANGE, lw=1.6, label=f"{name} fit")
+        median_right = np.median(found.pooled) > 0.5 * (edges[0] + edges[-1])
+        place = "center left" if median_right and axes.get_xscale() == "linear" else "center right"
+        axes.legend(loc=place, frameon=False, fontsize=8.5)
+    _mark_100_nm(axes, found, height=0.25)
 
 
-def _mark_100_nm(axes: Any, found: Distribution) -> None:
+def _mark_100_nm(axes: Any, found: Distribution, *, height: float = 0.5) -> None:
     """Draw a line at 100 nm where it lies among the sizes."""
     sizes = found.pooled
     if found.unit == "nm" and sizes[0] < NANO_NM < sizes[-1]:
         axes.axvline(NANO_NM, color=_GREY, lw=1.0, ls=":")
         axes.annotate(
-            "100 nm", (NANO_NM, 0.5), xycoords=("data", "axes fraction"), xytext=(3, 0),
+            "100 nm", (NANO_NM, height), xycoords=("data", "axes fraction"), xytext=(3, 0),
             textcoords="offset points", va="center", fontsize=8, color=_GREY, rotation=90,
         )  # fmt: skip
 

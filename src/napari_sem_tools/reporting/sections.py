@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from napari_sem_tools.reporting.blocks import Block, Items, Paragraph, Section, Table
 from napari_sem_tools.reporting.records import ImageRow, Report, Statistic, short
 
@@ -146,12 +148,19 @@ def _settings(report: Report) -> Section:
     """Show the plan and the settings that were used."""
     blocks: list[Block] = []
     for name, values in report.settings.items():
-        rows = tuple((key, "found by itself" if v is None else str(v)) for key, v in values.items())
+        rows = tuple((key, _setting(value)) for key, value in values.items())
         if rows:
             blocks += [Paragraph(name, "heading"), Table(("", ""), rows, shape="narrow")]
     if report.plan:
         blocks += [Paragraph("Plan", "heading"), Paragraph(report.plan, "code")]
     return Section("Settings", tuple(blocks))
+
+
+def _setting(value: Any) -> str:
+    """Write a setting; all digits stand in summary.json."""
+    if value is None:
+        return "found by itself"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _software(report: Report) -> Section:
