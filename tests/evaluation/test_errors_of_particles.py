@@ -26,6 +26,7 @@ def field(*boxes: tuple[int, int, int, int]) -> np.ndarray:
         (field((5, 5, 8, 8)), field(), {"missed": 1}),
         (field((5, 5, 8, 8)), field((5, 5, 8, 2)), {"missed": 1, "false_piece": 1}),
         (field((5, 5, 8, 8)), field((5, 5, 8, 3)), {"outline": 1, "false_piece": 1}),
+        (field((5, 5, 8, 8)), field((5, 5, 8, 20)), {"outline": 1, "false_piece": 1}),
         (
             field((5, 5, 8, 8), (5, 14, 8, 8)),
             field((5, 5, 8, 17)),
