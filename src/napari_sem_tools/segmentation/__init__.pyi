@@ -5,5 +5,6 @@ from .methods import segment as segment
 from .methods import segment_stack as segment_stack
 from .network import NetworkSettings as NetworkSettings
 from .plan import ThresholdPlan as ThresholdPlan
+from .semantic import SemanticSettings as SemanticSettings
 from .settings import ThresholdSettings as ThresholdSettings
 from .threshold import ThresholdSession as ThresholdSession

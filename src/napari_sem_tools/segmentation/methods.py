@@ -107,7 +107,7 @@ def available_methods() -> dict[str, Method]:
     from napari_sem_tools.models import models
 
     cards = [entry.card for entry in models.on_disk.entries() if entry.card.task == _MODELS]
-    return METHODS | {card.name: _network(card.name, card.description) for card in cards}
+    return METHODS | {card.name: _network(card) for card in cards}
 
 
 def choose_method(
@@ -148,14 +148,14 @@ def choose_method(
         name = _DEFAULT if lack else _BEST
         reason = f"Segmented with {name}, " + (f"because {lack}." if lack else "the best there is.")
         _log.info(reason)
-        return Choice(name, METHODS[name] if lack else _network(name, ""), reason)
+        return Choice(name, METHODS[name] if lack else _network(_card(name)), reason)
     if name in METHODS:
         return Choice(name, METHODS[name])
     from napari_sem_tools.models import models
 
     card = models.get(name)
     if card is not None and card.task == _MODELS:
-        return Choice(name, _network(name, card.description))
+        return Choice(name, _network(card, asked=name))
     known = available_methods()
     near = difflib.get_close_matches(str(name), known, n=1) or sorted(known)
     what = "" if card is None else f" {card.key} is a model for {card.task}."
@@ -164,12 +164,24 @@ def choose_method(
     )
 
 
-def _network(name: str, help: str) -> Method:
-    """Make the row of a model."""
-    from napari_sem_tools.segmentation.network import NetworkSettings, segment_by_network
+def _card(name: str) -> Any:
+    """Return the card of a model that is there."""
+    from napari_sem_tools.models import models
 
-    run = functools.partial(segment_by_network, name)
-    return Method(NetworkSettings, run, textwrap.shorten(help or "a network", _HELP))
+    return models.get(name)
+
+
+def _network(card: Any, *, asked: str = "") -> Method:
+    """Make the row of a model, by what its network gives."""
+    from napari_sem_tools.segmentation.network import MAPS, NetworkSettings, segment_by_network
+    from napari_sem_tools.segmentation.semantic import SemanticSettings, segment_by_classes
+
+    help = textwrap.shorten(card.description or "a network", _HELP)
+    name = asked or card.name
+    names = tuple(channel.name for channel in card.outputs)
+    if names == MAPS or not names:
+        return Method(NetworkSettings, functools.partial(segment_by_network, name), help)
+    return Method(SemanticSettings, functools.partial(segment_by_classes, name), help)
 
 
 def _lack_of_best(*, load: bool) -> str:

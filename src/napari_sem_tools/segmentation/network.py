@@ -17,9 +17,12 @@ from napari_sem_tools.segmentation.looking import Looker, fill_holes, scaled_gre
 from napari_sem_tools.settings import Settings, described
 from napari_sem_tools.tasks import Cancel, Progress, part_of, report, stop_if_cancelled
 
-__all__ = ["NetworkSettings", "fill_holes", "scaled_grey", "segment_by_network"]
+__all__ = ["MAPS", "NetworkSettings", "fill_holes", "scaled_grey", "segment_by_network"]
 
 Labels = NDArray[np.int32]
+
+MAPS = ("foreground", "border", "distance")
+"""Channels of a network that separates particles."""
 
 _SCALES = (1.0, 0.5, 0.25, 0.125)
 _ENLARGED = 2.0  # looked at too when the particles are too small to be seen well
@@ -197,7 +200,7 @@ class _Found:
 def _check_channels(card: Any) -> None:
     """Refuse a model whose answer is not the three maps."""
     names = tuple(channel.name for channel in card.outputs)
-    if names != ("foreground", "border", "distance"):
+    if names != MAPS:
         raise InvalidSettings(
             f"The model {card.key} gives {', '.join(names) or 'nothing'}, not particles.",
             hint="Choose a model of the task segmentation with foreground, border, distance.",
