@@ -62,6 +62,15 @@ def test_touching_particles_are_drawn_one_pixel_apart():
     assert ndimage.label(mask, np.ones((3, 3)))[1] == 2
 
 
+@pytest.mark.parametrize("names", [(1, 2), (2, 1)])
+def test_the_larger_of_two_touching_particles_gives_way_whatever_their_numbers(names):
+    pair = np.zeros((20, 20), int)
+    pair[2:18, 2:14], pair[8:11, 14:17] = names
+    mask = with_gaps(pair)
+    assert mask[8:11, 14:17].all()
+    assert (pair > 0).sum() - mask.sum() == 5  # beside the small one, corners included
+
+
 @given(LABELS)
 @settings(max_examples=60)
 def test_particles_that_share_an_edge_meet_nowhere_in_the_mask(labels):
