@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -57,6 +58,29 @@ def brute_hull(mask, offsets=MIDPOINTS, scale=(1.0, 1.0)) -> tuple[float, float,
     normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1) / np.hypot(*edges.T)[:, None]
     heights = ring @ normals.T
     return largest, np.ptp(heights, axis=0).min(), hull.area, hull.volume
+
+
+def smallest_circle(points: np.ndarray) -> float:
+    """Return the diameter of the smallest circle around points, from all pairs and triples."""
+    best = math.inf
+    for i, j in itertools.combinations(range(len(points)), 2):
+        centre = (points[i] + points[j]) / 2
+        best = _if_around(points, centre, math.dist(points[i], points[j]), best)
+    for i, j, k in itertools.combinations(range(len(points)), 3):
+        (ay, ax), (by, bx) = points[j] - points[i], points[k] - points[i]
+        twice = 2 * (ax * by - ay * bx)
+        a2, b2 = ax * ax + ay * ay, bx * bx + by * by
+        centre = points[i] + np.array([ax * b2 - bx * a2, by * a2 - ay * b2]) / twice
+        best = _if_around(points, centre, 2 * math.dist(centre, points[i]), best)
+    return best
+
+
+def _if_around(points: np.ndarray, centre: np.ndarray, diameter: float, best: float) -> float:
+    """Return the diameter where the circle holds all points and is smaller than the best."""
+    if diameter >= best:
+        return best
+    around = np.hypot(*(points - centre).T).max() <= diameter / 2 * (1 + 1e-9)
+    return diameter if around else best
 
 
 def disc(diameter: float, shape=(64, 64), centre=(32.0, 32.0)) -> np.ndarray:

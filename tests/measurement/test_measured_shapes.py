@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from drawn_shapes import CORNERS, MIDPOINTS, brute_hull, disc, touching_scene
+from drawn_shapes import (
+    CORNERS,
+    MIDPOINTS,
+    brute_hull,
+    disc,
+    smallest_circle,
+    touching_scene,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -53,6 +60,7 @@ LENGTHS = {
     "rect_length": float(W),
     "rect_width": float(H),
     "inscribed": 6.0,
+    "enclosing": F_MAX,
     "neighbour_distance": math.nan,
 }
 P = LENGTHS["perimeter"]
@@ -84,6 +92,13 @@ TRUTH: dict[str, object] = {
     "roundness": 4 * AREA / (math.pi * F_MAX**2),
     "compactness": math.sqrt(4 * AREA / math.pi) / F_MAX,
     "extent": AREA / (F_MAX * F_MIN),
+    "extent_box": 1.0,
+    "irregularity": 6.0 / F_MAX,
+    "feret_corner_min_angle_deg": 90.0,
+    "feret_corner_max_angle_deg": None,
+    "doubt_score": 1 - math.sqrt(4 * AREA / math.pi) / 10,  # near the 5 px of "too small"
+    "agglomerate": 1,
+    "agglomerate_primaries": 1,
     "box_ratio": 1.0,
     "feret_min_angle_deg": 90.0,
     "feret_max_angle_deg": None,  # both diagonals are as long; see the turned ellipse
@@ -258,6 +273,89 @@ def test_columns_agree_with_scikit_image_where_definitions_do(labels: np.ndarray
     assert all(np.array_equal(box[i], truth[f"bbox-{i}"]) for i in range(4))
     alone = [perimeter_crofton(labels == label, 4) for label in p.runs.labels]
     assert p.perimeter == pytest.approx(np.array(alone), rel=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(labels_strategy, st.integers(0, 99))
+def test_grey_values_and_boxes_agree_with_scikit_image(labels: np.ndarray, seed: int) -> None:
+    grey = np.random.default_rng(seed).integers(0, 60000, labels.shape).astype(np.uint16)
+    table = measure(labels, calibrated(labels, grey))
+    if not len(table):
+        return
+    names = ("intensity_mean", "intensity_std", "intensity_min", "intensity_max", "extent")
+    names += ("equivalent_diameter_area", "orientation")
+    truth = regionprops_table(labels, grey, properties=names)
+    for statistic, theirs in (("mean", "mean"), ("sd", "std"), ("min", "min"), ("max", "max")):
+        ours = table[f"intensity_{statistic}_grey"].to_numpy()
+        assert ours == pytest.approx(truth[f"intensity_{theirs}"], rel=1e-9, abs=1e-6)
+    assert table["extent_box"].to_numpy() == pytest.approx(truth["extent"])
+    assert table["ecd_px"].to_numpy() == pytest.approx(truth["equivalent_diameter_area"])
+    turned = np.degrees(truth["orientation"]) + 90 - table["orientation_deg"].to_numpy()
+    known = np.isfinite(turned)
+    assert np.abs((turned[known] + 90) % 180 - 90) == pytest.approx(0, abs=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(labels_strategy)
+def test_the_perimeter_with_two_directions_is_that_of_scikit_image(labels: np.ndarray) -> None:
+    p = Particles(labels, directions=2)
+    alone = [perimeter_crofton(labels == label, 2) for label in p.runs.labels]
+    assert p.perimeter == pytest.approx(np.array(alone), rel=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(labels_strategy)
+def test_the_perimeter_with_eight_directions_counts_entries_along_all_of_them(
+    labels: np.ndarray,
+) -> None:
+    p = Particles(labels, directions=8)
+    weights = {1: 0.14758, 2: 0.10242 / math.sqrt(2), 5: 0.125 / math.sqrt(5)}
+    steps = [(0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (1, -2), (2, 1), (2, -1)]
+    rows, columns = labels.shape
+    for i, label in enumerate(p.runs.labels):
+        mask = np.pad(labels == label, 2)
+        total = 0.0
+        for down, right in steps:
+            before = mask[2 - down : 2 - down + rows, 2 - right : 2 - right + columns]
+            entries = np.count_nonzero(mask[2:-2, 2:-2] & ~before)
+            total += weights[down**2 + right**2] * entries
+        assert p.perimeter[i] == pytest.approx(math.pi * total, rel=1e-12)
+
+
+@pytest.mark.parametrize(("directions", "worst"), [(2, 0.22), (4, 0.055), (8, 0.018)])
+def test_the_perimeter_of_a_facet_errs_as_much_as_its_directions_allow(
+    directions: int, worst: float
+) -> None:
+    y, x = np.mgrid[-200:200, -200:200] + 0.31
+    errors = []
+    for angle in np.radians(range(0, 46, 5)):
+        along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        square = (np.abs(along) <= 120) & (np.abs(across) <= 120)
+        errors.append(Particles(square.astype(int), directions=directions).perimeter[0] / 960 - 1)
+    assert np.abs(errors).max() < worst
+    assert np.abs(errors).max() > 0.6 * worst
+
+
+@settings(max_examples=40, deadline=None)
+@given(labels_strategy, st.floats(0.4, 2.5))
+def test_the_enclosing_circle_is_the_smallest_of_all_pairs_and_triples(
+    labels: np.ndarray, ratio: float
+) -> None:
+    p = Particles(labels, ratio)
+    for i, (begin, size) in enumerate(zip(p.hulls.offsets, p.hulls.sizes, strict=True)):
+        ring = slice(begin, begin + size)
+        points = np.stack([p.hulls.y[ring] * ratio / 2, p.hulls.x[ring] / 2], axis=1)
+        assert p.enclosing[i] == pytest.approx(smallest_circle(points), rel=1e-9)
+        assert p.ferets.maximum[i] <= p.enclosing[i] * (1 + 1e-12)
+        assert p.enclosing[i] <= p.ferets.maximum[i] * 2 / math.sqrt(3) * (1 + 1e-12)  # Jung
+
+
+@pytest.mark.parametrize(("d", "bias"), [(12, 0.064), (20, 0.042), (50, 0.018)])
+def test_circles_in_and_around_discs_are_as_biased_as_known(d: int, bias: float) -> None:
+    rng = np.random.default_rng(d)
+    masks = [disc(d, centre=(32 + a, 32 + b)) for a, b in rng.random((60, 2))]
+    found = np.array([Particles(mask.astype(int)).enclosing[0] for mask in masks])
+    assert found.mean() / d - 1 == pytest.approx(bias, abs=0.004)
 
 
 def test_a_touching_particle_is_measured_as_if_it_were_alone() -> None:

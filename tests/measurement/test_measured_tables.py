@@ -15,7 +15,10 @@ from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.measurement import (
     COLUMNS,
     MeasureSettings,
+    agglomerates,
+    decide,
     describe_rules,
+    fractal_dimension,
     judge,
     measure,
     pool,
@@ -205,6 +208,103 @@ def test_a_moved_threshold_acts_on_the_table_alone() -> None:
     pd.testing.assert_frame_equal(back, table)
 
 
+def test_a_threshold_on_the_score_acts_on_the_table_alone() -> None:
+    labels = discs((30, 30, 20), (60, 80, 7))
+    table = measure(labels, image_of(labels))
+    assert table["doubt_score"].iloc[0] < 0.2 and 0.25 < table["doubt_score"].iloc[1] < 0.5
+    assert not table["doubtful"].any()
+    stricter = judge(table, MeasureSettings(max_doubt=0.25))
+    assert stricter["doubt_reason"].tolist() == ["", "too small"]
+    assert stricter["doubt_score"].tolist() == table["doubt_score"].tolist()
+    assert "0.25" in describe_rules(MeasureSettings(max_doubt=0.25))
+    assert judge(stricter, MeasureSettings(max_doubt=1, min_ecd_px=900))["included"].all()
+
+
+def test_the_score_is_a_half_where_a_rule_is_at_its_setting() -> None:
+    labels = discs((30, 30, 20))
+    table = measure(labels, image_of(labels))
+    for name, value in (("ecd_px", "min_ecd_px"), ("edge_contrast", "min_contrast")):
+        at = MeasureSettings(**{value: float(table[name].item())})
+        assert judge(table, at)["doubt_score"].item() == pytest.approx(0.5, abs=1e-9)
+
+
+def test_a_decision_by_hand_wins_and_is_recorded() -> None:
+    labels = discs((30, 30, 20), (60, 80, 4), (5, 60, 20))
+    table = measure(labels, image_of(labels))
+    assert table["included"].tolist() == [True, False, False]
+    decided = decide(table, [2], True, by="A. N.", why="small, but real")
+    decided = decide(decided, [1, 3], False, why="charging")
+    assert decided["included"].tolist() == [False, True, False]
+    assert decided["by_hand"].tolist() == ["left out", "counted", "left out"]
+    assert decided["doubtful"].tolist() == table["doubtful"].tolist()
+    record = json.loads(json.dumps(decided.attrs["decisions"]))
+    assert record[0] == {"labels": [2], "included": True, "by": "A. N.", "why": "small, but real"}
+    assert judge(decided, MeasureSettings(min_ecd_px=12))["included"].tolist() == [
+        False,
+        True,
+        False,
+    ]
+    back = decide(decided, [1, 2, 3], None)
+    assert back["included"].tolist() == table["included"].tolist()
+    assert len(back.attrs["decisions"]) == 3 and "decisions" not in table.attrs
+    with pytest.raises(InvalidSettings, match="9"):
+        decide(table, [9], False)
+
+
+def chains(
+    seed: int, sizes: list[int], shape: tuple[int, int] = (900, 900)
+) -> tuple[np.ndarray, list[int]]:
+    """Draw straight and bent rows of touching discs of 10 px, one agglomerate a line."""
+    rng, labels, number = np.random.default_rng(seed), np.zeros(shape, np.int32), 0
+    for line, size in enumerate(sizes):
+        y, x = 25.0 + 38 * line, 20.0
+        for _ in range(size):
+            number += 1
+            spot = disc(11, shape, (y, x)) & (labels == 0)
+            labels[spot] = number
+            x += 10
+            y += rng.choice([-1, 0, 1])
+    return labels, sizes
+
+
+def test_agglomerates_are_counted_with_their_primary_particles() -> None:
+    labels, sizes = chains(1, [1, 2, 5, 12])
+    table = measure(labels, image_of(labels, calibration=Calibration((3.0, 3.0), "typed")))
+    assert sorted(table["agglomerate_primaries"].unique().tolist()) == sizes
+    groups = agglomerates(table).sort_values("primaries")
+    assert groups["primaries"].tolist() == [2, 5, 12]
+    pixels = np.argwhere(np.isin(labels, table.index[table["agglomerate_primaries"] == 12]))
+    truth = 3 * np.sqrt(pixels.var(axis=0).sum())
+    assert groups["gyration_radius"].iloc[-1] == pytest.approx(truth, rel=1e-9)
+    assert groups["primary_radius"].to_numpy() == pytest.approx(3 * 5.4, rel=0.05)
+
+
+def test_rows_of_discs_have_a_fractal_dimension_near_one_and_few_agglomerates_none() -> None:
+    sizes = [2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 24, 30, 36, 40, 7, 9, 14, 26, 33, 22]
+    labels, _ = chains(2, sizes)
+    table = measure(labels, image_of(labels))
+    found = fractal_dimension(table)
+    assert found.low < found.value < found.high
+    assert found.value == pytest.approx(1.0, abs=0.15) and found.n == len(sizes)
+    with pytest.raises(InvalidSettings, match="agglomerates"):
+        fractal_dimension(table[table["agglomerate"] < 10])
+    with pytest.raises(InvalidSettings, match="touch"):
+        agglomerates(measure(labels, image_of(labels), settings=MeasureSettings(neighbours=False)))
+
+
+def test_the_perimeter_takes_the_directions_that_are_set() -> None:
+    labels = discs((50, 60, 41))
+    found = [
+        measure(labels, image_of(labels), settings=MeasureSettings(perimeter_directions=n))
+        for n in ("2", "4", "8")
+    ]
+    lengths = [table["perimeter_px"].item() for table in found]
+    assert len(set(lengths)) == 3 and lengths == pytest.approx([41 * np.pi] * 3, rel=0.02)
+    flat = image_of(labels, calibration=Calibration((3.0, 2.0), "typed"))
+    with pytest.raises(InvalidSettings, match="square"):
+        measure(labels, flat, settings=MeasureSettings(perimeter_directions="8"))
+
+
 def test_the_rules_are_told_with_their_numbers() -> None:
     text = describe_rules(MeasureSettings(min_ecd_px=6.5))
     assert "6.5 px" in text
@@ -314,41 +414,6 @@ def test_the_page_of_columns_is_that_of_the_table() -> None:
     written = runpy.run_path(str(tool))
     assert written["PAGE"].read_text(encoding="utf-8") == written["page"](), f"run {tool.name}"
     assert all(f"`{row.name}`" in written["page"]() for row in COLUMNS)
-
-
-@pytest.mark.data
-def test_sizes_of_the_manual_masks_are_those_of_the_workflow_document(shared_data: Path) -> None:
-    """Three of the 34 rows, and the pooled one: cut particles within 1 px of the border out."""
-    ndimage = pytest.importorskip("scipy.ndimage")
-    imread = pytest.importorskip("skimage.io").imread
-    settings = FLAT.replace(edge_margin_px=2, intensity=False)
-    tables = {}
-    for path in sorted((shared_data / "bam" / "masks").glob("*")):
-        mask = imread(path) > 0
-        mask[712:] = False
-        image = Micrograph(
-            np.zeros(mask.shape, np.uint8),
-            Calibration((7.34375, 7.34375), "tag"),
-            data_bar=(712, 766),
-            source=path,
-        )
-        tables[path.stem] = measure(ndimage.label(mask)[0], image, settings=settings)
-    stated = {
-        "1908248": (143, 140, 165.73, 179.84, 97.69, 147.53, 214.67, 149.57, 217.70),
-        "1908292": (378, 359, 168.66, 176.17, 86.61, 151.87, 215.70, 154.00, 218.82),
-        "1908326": (604, 577, 138.88, 140.14, 78.85, 123.80, 185.44, 126.16, 188.48),
-    }
-    for name, truth in stated.items():
-        table = tables[name]
-        kept = table[table["included"]]
-        ferets = ("feret_min_nm", "feret_max_nm", "feret_corner_min_nm", "feret_corner_max_nm")
-        size = summarize(table)
-        found = (len(table), size.n, size.mean, size.median, size.sd, *kept[[*ferets]].mean())
-        assert found == pytest.approx(truth, abs=0.0051)
-    whole = summarize(pool(list(tables.values())))
-    found = (whole.n, whole.mean, whole.sd, whole.d10, whole.d50, whole.d90)
-    assert found == pytest.approx((5253, 158.91, 87.88, 27.48, 160.68, 271.82), abs=0.0051)
-    assert whole.n_images == 34
 
 
 @pytest.mark.data

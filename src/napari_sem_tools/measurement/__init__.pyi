@@ -1,6 +1,10 @@
+from .agglomerates import FractalDimension as FractalDimension
+from .agglomerates import agglomerates as agglomerates
+from .agglomerates import fractal_dimension as fractal_dimension
 from .columns import COLUMNS as COLUMNS
 from .columns import Column as Column
 from .columns import column as column
+from .doubt import decide as decide
 from .doubt import describe_rules as describe_rules
 from .doubt import judge as judge
 from .settings import MeasureSettings as MeasureSettings

@@ -146,9 +146,11 @@ def _area(name: str, formula: str, source: str, value: Value) -> tuple[Column, C
     )
 
 
-def _shape(name: str, formula: str, source: str, value: Value, unit: str = "") -> Column:
+def _shape(  # name, formula and source come first in every row
+    name: str, formula: str, source: str, value: Value, unit: str = "", switch: str = ""
+) -> Column:
     """Make a shape column."""
-    return Column(name, unit, formula, source, "shape", value)
+    return Column(name, unit, formula, source, "shape", value, switch=switch)
 
 
 def _names(scene: Scene) -> NDArray[Any]:
@@ -201,6 +203,14 @@ _INDEX = (
         "index",
         None,
     ),
+    Column(
+        "doubt_score",
+        "",
+        "0 to 1: the largest of the rules, 0.5 where one is at its setting",
+        OURS,
+        "index",
+        None,
+    ),
     Column("included", "", "False: in the table, but not in the statistics", OURS, "index", None),
     Column(
         "confidence",
@@ -232,8 +242,8 @@ _SIZE = (
     *_length("feret_corner_mean", "feret_mean on the hull of the pixels' corners", IMAGEJ,
              lambda s: s.particles.corner_hull_perimeter / np.pi,
              switch="corner_ferets"),
-    *_length("perimeter", "P: Crofton formula with 4 directions; edges of holes count, "
-             "touching particles are taken as if alone", CROFTON,
+    *_length("perimeter", "P: Crofton formula with 4 directions (or 2 or 8, a setting); edges of "
+             "holes count, touching particles are taken as if alone", CROFTON,
              lambda s: s.particles.perimeter),
     *_length("perimeter_hull", "length of the hull of the midpoints of the pixels' edges",
              ISO_9276_6, lambda s: s.particles.hull_perimeter),
@@ -248,6 +258,9 @@ _SIZE = (
     *_length("inscribed", "2 × the largest distance of a pixel's centre to the nearest centre "
              "outside the particle", ISO_9276_6, lambda s: s.particles.inscribed,
              switch="inscribed"),
+    *_length("enclosing", "diameter of the smallest circle around the hull of the midpoints of "
+             "the pixels' edges", f"{ISO_9276_6}; Chrystal 1885",
+             lambda s: s.particles.enclosing, switch="inscribed"),
     Column("box_top_px", "px", "first row", OURS, "size", lambda s: s.particles.box.top),
     Column("box_left_px", "px", "first column", OURS, "size", lambda s: s.particles.box.left),
     Column("box_height_px", "px", "rows that it occupies", OURS, "size",
@@ -280,6 +293,10 @@ _SHAPE = (
     _shape("extent", "A/(F_max F_min)", ISO_9276_6,
            lambda s: divided(s.particles.area,
                              s.particles.ferets.maximum * s.particles.ferets.minimum)),
+    _shape("extent_box", "A over the area of the box along rows and columns",
+           "skimage.measure.regionprops: extent",
+           lambda s: s.particles.pixels / ((s.particles.box.bottom - s.particles.box.top)
+                                           * (s.particles.box.right - s.particles.box.left))),
     _shape("box_ratio", "A over the area of the smallest rectangle", OURS,
            lambda s: divided(s.particles.area, s.particles.ferets.rectangle_length
                              * s.particles.ferets.rectangle_width)),
@@ -288,6 +305,14 @@ _SHAPE = (
            lambda s: s.particles.ferets.minimum_angle, "deg"),
     _shape("feret_max_angle_deg", "direction of feret_max, from +x, counter-clockwise on the "
            "screen", SHAMOS, lambda s: s.particles.ferets.maximum_angle, "deg"),
+    _shape("feret_corner_min_angle_deg", "direction feret_corner_min is measured along, from +x, "
+           "counter-clockwise on the screen", SHAMOS,
+           lambda s: s.particles.corner_ferets.minimum_angle, "deg", "corner_ferets"),
+    _shape("feret_corner_max_angle_deg", "direction of feret_corner_max, from +x, "
+           "counter-clockwise on the screen", SHAMOS,
+           lambda s: s.particles.corner_ferets.maximum_angle, "deg", "corner_ferets"),
+    _shape("irregularity", "inscribed over enclosing diameter", f"{ISO_9276_6}: modification ratio",
+           lambda s: divided(s.particles.inscribed, s.particles.enclosing), "", "inscribed"),
     _shape("orientation_deg", "direction of the major axis, from +x, counter-clockwise on the "
            "screen; empty for an ellipse ratio below 1.05", MOMENTS,
            lambda s: s.particles.orientation, "deg"),
@@ -323,6 +348,13 @@ _NEIGHBOURS = (
            "neighbours", lambda s: s.particles.touching, switch="neighbours"),
     Column("touching_ratio", "", "A over that of the largest particle touched; empty when it "
            "touches none", OURS, "neighbours", lambda s: s.particles.touching_ratio,
+           switch="neighbours"),
+    Column("agglomerate", "", "number of the group of particles that touch each other, also by a "
+           "corner or through others; from 1 on in each image", OURS, "neighbours",
+           lambda s: s.particles.agglomerate, switch="neighbours"),
+    Column("agglomerate_primaries", "", "number of particles in that group; 1: it stands alone",
+           OURS, "neighbours",
+           lambda s: np.bincount(s.particles.agglomerate)[s.particles.agglomerate],
            switch="neighbours"),
     *_length("neighbour_distance", "distance from centroid to nearest other centroid", OURS,
              lambda s: s.particles.neighbour_distance, switch="neighbours", group="neighbours"),

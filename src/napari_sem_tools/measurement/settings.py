@@ -72,10 +72,27 @@ class MeasureSettings(Settings):
     doubt_covered: Annotated[
         bool, described("Doubtful: burnt-in letters or a drawn bar cover a part")
     ] = True
+    max_doubt: Annotated[
+        float,
+        described(
+            "Doubtful: a score above this; 0.5 lets every rule hold at its own setting, "
+            "less is stricter",
+            min=0,
+            max=1,
+            step=0.05,
+        ),
+    ] = 0.5
     shape_min_px: Annotated[
         float,
         described("Shape columns count as reliable from this equivalent diameter in px on", min=0),
     ] = 8.0
+    perimeter_directions: Annotated[
+        Literal["2", "4", "8"],
+        described(
+            "Directions of the Crofton perimeter: 4; 8 for facets (square pixels alone, worse "
+            "below 8 px); 2 only to compare with other programs"
+        ),
+    ] = "4"
     corner_ferets: Annotated[
         bool, described("Measure Feret diameters on pixel corners, too, as ImageJ does")
     ] = True
@@ -84,7 +101,8 @@ class MeasureSettings(Settings):
         bool, described("Measure the distance to the nearest particle and what touches")
     ] = True
     inscribed: Annotated[
-        bool, described("Measure the largest disc inside each particle; takes longer")
+        bool,
+        described("Measure the largest disc inside and the smallest circle around; takes longer"),
     ] = False
     engine: Annotated[
         Literal["auto", "numba", "numpy"],

@@ -12,10 +12,11 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sem_tools.measurement.circle import find_circles
 from napari_sem_tools.measurement.engine import NUMPY, Engine
 from napari_sem_tools.measurement.grey import positions
 from napari_sem_tools.measurement.hull import Chains, Ferets, Hulls
-from napari_sem_tools.measurement.outline import Outlines, outlines_of
+from napari_sem_tools.measurement.outline import Outlines, knight_entries, outlines_of
 from napari_sem_tools.measurement.runs import Floats, Ints, Runs, RunSums
 
 __all__ = ["Box", "Grey", "Moments", "Particles"]
@@ -70,6 +71,8 @@ class Particles:
         Where there is specimen; None: everywhere.
     engine : Engine
         What works through pixels and runs.
+    directions : {2, 4, 8}
+        Of the Crofton perimeter.
     """
 
     labels: NDArray[np.integer]
@@ -77,6 +80,7 @@ class Particles:
     image: NDArray[np.generic] | None = None
     usable: NDArray[np.bool_] | None = None
     engine: Engine = NUMPY
+    directions: int = 4
 
     @property
     def count(self) -> int:
@@ -209,8 +213,10 @@ class Particles:
 
     @functools.cached_property
     def perimeter(self) -> Floats:
-        """Crofton perimeter with four directions."""
-        return self.outlines.crofton(self.ratio)
+        """Crofton perimeter."""
+        if self.directions == 8:
+            return self.outlines.crofton_8(knight_entries(self.runs))
+        return self.outlines.crofton(self.ratio, directions=self.directions)
 
     @functools.cached_property
     def grey(self) -> Grey:
@@ -281,6 +287,22 @@ class Particles:
             largest = np.maximum.reduceat(distance.ravel()[places], np.cumsum(length) - length)
             np.maximum.at(result, runs.particle[mine], 2 * largest)
         return result
+
+    @functools.cached_property
+    def enclosing(self) -> Floats:
+        """Diameter of the smallest circle around the hull of midpoints."""
+        return find_circles(self.hulls, self.scale)
+
+    @functools.cached_property
+    def agglomerate(self) -> Ints:
+        """Number of the group of touching particles that each one belongs to, from 1 on."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        one, two = self.outlines.pairs.T
+        edges = coo_array((np.ones(len(one), bool), (one, two)), shape=(self.count, self.count))
+        groups = connected_components(edges, directed=False)[1]
+        return groups.astype(np.int64) + 1
 
     @functools.cached_property
     def touching(self) -> Ints:

@@ -200,7 +200,13 @@ def _scene(
     ratio = size[0] / size[1] if size else 1.0
     grey = image.grey if settings.intensity else None
     engine = choose_engine(settings.engine, labels.size)
-    particles = Particles(labels, ratio, grey, image.field, engine)
+    directions = int(settings.perimeter_directions)
+    if directions == 8 and not image.calibration.is_square:
+        raise InvalidSettings(
+            "The perimeter with 8 directions is defined for square pixels.",
+            hint="Set perimeter_directions to 4, which knows other pixels.",
+        )
+    particles = Particles(labels, ratio, grey, image.field, engine, directions)
     runs = particles.runs
     confidence = np.full(particles.count, np.nan)
     if isinstance(source, Segmentation):
@@ -240,7 +246,7 @@ def _frame(scene: Scene, image: Micrograph, settings: MeasureSettings) -> pd.Dat
     off = frozenset(name for name in _SWITCHES if not getattr(settings, name))
     rows = columns_for(scene.nm_per_px, square=image.calibration.is_square, off=off)
     empty = {"doubt_reason": np.full(scene.particles.count, "", object)}
-    missing = np.zeros(scene.particles.count, bool)
+    missing = np.zeros(scene.particles.count, bool)  # until they are judged
     values = {
         row.name: row.value(scene) if row.value else empty.get(row.name, missing) for row in rows
     }
@@ -266,6 +272,7 @@ def _attributes(image: Micrograph, source: Any, lost: int) -> dict[Any, Any]:
         "shape_px": list(image.shape),
         "field_px": int(np.count_nonzero(image.field)),
         "data_bar": list(image.data_bar) if image.data_bar else None,
+        "strip_px": image.data_bar[1] - image.data_bar[0] if image.data_bar else 0,
         "method": found.method if found else None,
         "model": found.model if found else None,
         "notes": notes,
