@@ -119,6 +119,7 @@ def test_9_memory_that_runs_out_ends_in_a_notice_and_a_result(
     assert model.layers[-1].data.max() > 50
     if stage == "weights":
         assert {one.key for one in runtime.in_memory()} == {"seer@1.0.0"}, "the idle one went"
+        assert "Idle models were unloaded to make room for seer" in text
     else:
         assert "memory of cpu did not suffice" in text
         assert "instead of" in text

@@ -88,6 +88,7 @@ class _Slot:
     ready: threading.Event = dataclasses.field(default_factory=threading.Event)
     model: LoadedModel | None = None
     error: BaseException | None = None
+    notes: tuple[str, ...] = ()  # of the lease that loaded it
     leases: int = 0
     last_use: int = 0
 
@@ -311,7 +312,7 @@ def _borrow(
             _fill(slot, key, store, card)
         slot.ready.wait()
         if slot.error is None:
-            return slot, place.notes
+            return slot, (*place.notes, *(slot.notes if mine else ()))
         error = slot.error
     except BaseException:
         _cache.give_back(slot, settings.budget_gib * _GIB)
@@ -339,6 +340,8 @@ def _fill(slot: _Slot, key: _Key, store: Store, card: ModelCard) -> None:
             if not is_out_of_memory(error) or not unload():
                 raise
             slot.model = _load(store, card, key)  # once more, with idle models gone
+            slot.notes = (f"Idle models were unloaded to make room for {card.key}.",)
+            warnings.warn(slot.notes[0], SemWarning, stacklevel=2)
     except BaseException as error:
         slot.error = error
         _cache.forget(key, slot)
