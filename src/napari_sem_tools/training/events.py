@@ -23,7 +23,8 @@ class TrainingEvent:
         read.  ``done`` and ``cancelled``: the end, with the `model` that was kept, if any.
         ``failed``: the end, `text` is the sentence, `hint` what to do, `error` the class.
     epoch, epochs : int
-        Epoch that runs or is done, counted from 1, and how many there are.
+        Epoch that runs or is done, counted from 1, and how many there are.  0: the scores
+        are those of the model that is gone on from.
     step, steps : int
         Step within the epoch.
     loss, learning_rate : float or None
@@ -79,12 +80,13 @@ class TrainingEvent:
 
     def to_json(self) -> str:
         """Return the event in one line; what is not said is left out."""
-        plain: dict[str, Any] = {"kind": self.kind}
-        for field in dataclasses.fields(self)[1:]:
+        silent = TrainingEvent(self.kind)
+        said: dict[str, Any] = {"kind": self.kind}
+        for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value not in (None, "", 0, False, (), {}):
-                plain[field.name] = value
-        return json.dumps(plain, ensure_ascii=False)
+            if value != getattr(silent, field.name):
+                said[field.name] = value
+        return json.dumps(said, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, line: str) -> TrainingEvent:

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from napari_sem_tools.models.card import ModelCard
+from napari_sem_tools.errors import UntrustedModel
+from napari_sem_tools.models.card import ModelCard, check_name
 from napari_sem_tools.tasks import Cancel, Progress, report
 from napari_sem_tools.training.events import TrainingEvent
 from napari_sem_tools.training.run import LICENCE, TrainingRun
@@ -131,12 +132,17 @@ def model_name(folder: str | Path) -> str:
     'my-tio2-set-2'
     """
     plain = re.sub(r"[^a-z0-9]+", "-", Path(folder).resolve().name.lower()).strip("-")
-    return plain[:60].strip("-") or "my-model"
+    name = plain[:50].strip("-") or "my"
+    try:
+        check_name(name)
+    except UntrustedModel:  # the name of a device of Windows, such as con
+        return f"{name}-model"
+    return name
 
 
 def _report(progress: Progress | None, event: TrainingEvent) -> None:
     """Say how far it is, with the loss and the scores."""
-    if not event.epochs or event.kind == "plan":
+    if not event.epoch or event.kind == "plan":
         return
     words = [f"epoch {event.epoch} of {event.epochs}"]
     if event.kind == "epoch" and event.loss is not None:

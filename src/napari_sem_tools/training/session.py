@@ -18,7 +18,7 @@ from napari_sem_tools.errors import Cancelled, InvalidSettings, OutputExists
 from napari_sem_tools.files import growing_file, write_file, write_text
 from napari_sem_tools.models.card import ModelCard, WeightsFile
 from napari_sem_tools.models.store import Store
-from napari_sem_tools.tasks import Cancel
+from napari_sem_tools.tasks import Cancel, stop_if_cancelled
 from napari_sem_tools.training.events import TrainingEvent
 from napari_sem_tools.training.finish import card_of, next_version, register
 from napari_sem_tools.training.judging import Verdict, judge
@@ -51,6 +51,7 @@ class _Course:
     best_scores: dict[str, float] = dataclasses.field(default_factory=dict)
     best_intervals: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     rows: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    before: dict[str, float] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -105,8 +106,8 @@ def learn(
         done = _finished(folder, store)
         if done is not None:
             return done
-        session = _Session(plan, folder, name, store, licence, tell or _nobody)
-        return session.run(cancel)
+        session = _Session(plan, folder, name, store, licence, tell or _nobody, cancel=cancel)
+        return session.run()
 
 
 class _Session:
@@ -120,7 +121,10 @@ class _Session:
         store: Store,
         licence: str,
         tell: Tell,
+        *,
+        cancel: Cancel | None = None,
     ) -> None:
+        self.cancel = cancel
         self.plan, self.folder, self.tell = plan, folder, tell
         self.name, self.store, self.licence = name, store, licence
         built = build_network(plan, store)
@@ -138,18 +142,21 @@ class _Session:
         self.steps = steps
         self.learner = self._learner(built, steps)
         self.course = _Course()
+        self.whole_start = plan.start is not None and not built.notes
 
-    def run(self, cancel: Cancel | None) -> ModelCard:
+    def run(self) -> ModelCard:
         """Go through the epochs that are not done; keep the best."""
         self._resume()
         wish = self.plan.settings
         start = TrainingEvent("plan", self.course.epoch, wish.epochs, text=str(self.plan))
         self.tell(dataclasses.replace(start, scores=dict(self.course.best_scores)))
         stopped = False
+        if self.whole_start and self.judges and not self.course.epoch:
+            self._judge_start()
         with Curves.opened(self.folder / "tensorboard", self.course.epoch + 1) as curves:
             while self.course.epoch < wish.epochs and not self._exhausted():
                 try:
-                    self._epoch(self.course.epoch + 1, curves, cancel)
+                    self._epoch(self.course.epoch + 1, curves)
                 except Cancelled:
                     stopped = True
                     break
@@ -180,19 +187,20 @@ class _Session:
 
         spec = self.plan.input_spec(self.multiple)
         names = set(self.plan.split.train) | set(self.plan.split.validation)
-        return {
-            sample.name: prepare(
-                sample.name,
-                read_pair(sample),
-                spec,
-                targets=self.plan.settings.targets,
-                classes=self.plan.classes,
-                binary=self.plan.folder.binary,
-                object_size_px=self.plan.object_size_px,
-            )
-            for sample in self.plan.folder.samples
-            if sample.name in names
-        }
+        loaded = {}
+        for sample in self.plan.folder.samples:
+            stop_if_cancelled(self.cancel)
+            if sample.name in names:
+                loaded[sample.name] = prepare(
+                    sample.name,
+                    read_pair(sample),
+                    spec,
+                    targets=self.plan.settings.targets,
+                    classes=self.plan.classes,
+                    binary=self.plan.folder.binary,
+                    object_size_px=self.plan.object_size_px,
+                )
+        return loaded
 
     def _learner(self, built: Any, steps: int) -> Learner:
         """Make what learns."""
@@ -233,7 +241,22 @@ class _Session:
         patience = self.plan.settings.patience
         return bool(patience) and self.course.epoch - self.course.best_epoch >= patience
 
-    def _epoch(self, epoch: int, curves: Curves, cancel: Cancel | None) -> None:
+    def _judge_start(self) -> None:
+        """Score the model that is gone on from, so that the gain can be seen."""
+        verdict = judge(
+            self._model(), self.judges, instances=self.plan.instances, cancel=self.cancel
+        )
+        self.course.before = dict(verdict.scores)
+        previews = write_previews(self.folder / "previews", self.judges, verdict.found)
+        epochs = self.plan.settings.epochs
+        self.tell(TrainingEvent("epoch", 0, epochs, scores=verdict.scores, previews=previews))
+
+    def _criterion(self) -> str:
+        """Name the score that decides which epoch is the best."""
+        chosen, auto = self.plan.settings.judge_by, "pq" if self.plan.instances else "mean_iou"
+        return auto if chosen == "auto" else chosen
+
+    def _epoch(self, epoch: int, curves: Curves) -> None:
         """Learn, judge, keep the best, save and tell."""
         begun = time.monotonic()
         wish = self.plan.settings
@@ -241,8 +264,10 @@ class _Session:
             samples, share = self.plan.folder.samples, wish.validation_share
             seed = wish.seed + 1000 * (epoch - 1)
             self.draw(split_by_group(samples, share=share, seed=seed))
-        loss = self._steps(epoch, cancel)
-        verdict = judge(self._model(), self.judges, instances=self.plan.instances, cancel=cancel)
+        loss = self._steps(epoch)
+        verdict = judge(
+            self._model(), self.judges, instances=self.plan.instances, cancel=self.cancel
+        )
         course = self.course
         course.epoch = epoch
         course.seconds += time.monotonic() - begun
@@ -272,7 +297,7 @@ class _Session:
             )
         )
 
-    def _steps(self, epoch: int, cancel: Cancel | None) -> float:
+    def _steps(self, epoch: int) -> float:
         """Learn all batches of an epoch; return the mean loss."""
         self.learner.train()
         losses: list[float] = []
@@ -280,8 +305,7 @@ class _Session:
         wish = self.plan.settings
         crops = _ahead(self.sampler, epoch, self.steps, 1 if self.learner.on_cpu else _DRAWERS)
         for step, batch in enumerate(crops, start=1):
-            if cancel is not None and cancel():
-                raise Cancelled
+            stop_if_cancelled(self.cancel)
             losses.append(self.learner.step(*batch))
             now = time.monotonic()
             if now - told >= _TELL_EVERY_S:
@@ -303,15 +327,12 @@ class _Session:
 
     def _judged(self, verdict: Verdict, loss: float) -> bool:
         """Compare with the best epoch so far; without judges the last one is the best."""
-        wish = self.plan.settings
-        auto = "pq" if self.plan.instances else "mean_iou"
-        criterion = auto if wish.judge_by == "auto" else wish.judge_by
-        course = self.course
+        criterion, course = self._criterion(), self.course
         if not verdict.scores:
             value = float(course.epoch)
         elif criterion not in verdict.scores:
             raise InvalidSettings(
-                f"judge_by = {criterion!r} is no score of {wish.targets}.",
+                f"judge_by = {criterion!r} is no score of {self.plan.settings.targets}.",
                 hint=f"There are {', '.join(verdict.scores)}.",
             )
         else:
@@ -354,6 +375,10 @@ class _Session:
         raw = (self.folder / BEST).read_bytes()
         course, wish = self.course, self.plan.settings
         text = f"Epoch {course.best_epoch} of {course.epoch} was the best."
+        name = self._criterion()
+        if name in course.before and name in course.best_scores:
+            text += f" Its {name} is {course.best_scores[name]:.3f}, at the start it was "
+            text += f"{course.before[name]:.3f}."
         if stopped:
             text += f" Stopped by the user; {wish.epochs} were planned."
         version = next_version(self.store, self.name)

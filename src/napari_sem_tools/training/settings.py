@@ -82,14 +82,14 @@ class TrainingSettings(Settings):
         float, described("Extra weight between touching particles", min=0, max=50)
     ] = 3.0
     optimiser: Annotated[Literal["adamw", "adam"], described("Optimiser")] = "adamw"
-    learning_rate: Annotated[float, described("Largest rate", min=1e-7, max=1.0)] = 1e-3
-    weight_decay: Annotated[float, described("Of AdamW", min=0.0, max=1.0)] = 0.02
+    learning_rate: Annotated[float, described("Largest rate", min=1e-7, max=1.0, step=1e-7)] = 1e-3
+    weight_decay: Annotated[float, described("Of AdamW", min=0.0, max=1.0, step=1e-6)] = 0.02
     schedule: Annotated[
         Literal["one-cycle", "cosine", "constant", "halving"],
         described("How the rate changes; halving: every 10 epochs"),
     ] = "one-cycle"
     average: Annotated[
-        float, described("Decay of the averaged weights; 0: none", min=0, max=0.99999)
+        float, described("Decay of the averaged weights; 0: none", min=0, max=0.99999, step=1e-5)
     ] = 0.99
     clip_norm: Annotated[
         float, described("Largest norm of the gradient; 0: any", min=0, max=1000)
