@@ -115,6 +115,11 @@ def test_one_bad_input_gives_status_1_and_its_name(
         ["analyze", "IMAGE", "-o", "OUT", "--pixel-size", "-2"],
         ["analyze", "IMAGE", "-o", "OUT", "--pixel-size", "2", "--width", "4"],
         ["analyze", "IMAGE", "-o", "OUT", "--shard", "9"],
+        ["analyze", "IMAGE", "-o", "OUT", "--roi", "absent.roi"],
+        ["analyze", "IMAGE", "-o", "OUT", "--export", "docx"],
+        ["analyze", "IMAGE", "-o", "OUT", "--page", "first"],
+        ["segment", "IMAGE", "-o", "OUT", "--roi-exclude", "absent.zip"],
+        ["measure", "IMAGE", "IMAGE", "-o", "OUT", "--roi", "absent.geojson"],
         ["simulate", "-o", "OUT", "--count", "0"],
     ],
 )
@@ -289,3 +294,55 @@ def test_evaluate_scores_the_rows_that_are_asked_for(
     assert main(["evaluate", *files]) == 0
     assert dict(line.split() for line in said(capsys)[0].splitlines())["ap50"] == "0.5"
     assert main(["evaluate", *files, "--rows", "60:0"]) == 2
+
+
+def strict(text: str) -> dict[str, object]:
+    """Read JSON as strict readers do: NaN and Infinity are none."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_json_never_holds_a_nan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = np.full((60, 60), 30, np.uint8)
+    image[20:40, 20:40] = 200  # one particle: no SD, no GSD, no interval
+    path = write_tiff(tmp_path / "a.tif", image)
+    labels = write_tiff(tmp_path / "labels.tif", (image > 100).astype(np.uint8))
+    words = ["analyze", str(path), "-o", str(tmp_path / "out"), "--method", "threshold"]
+    assert main([*words, "--quiet", "--json"]) == 0
+    assert strict(said(capsys)[0])["particles"] == 1
+    strict((tmp_path / "out" / "summary.json").read_text("utf-8"))
+    assert main(["measure", str(labels), str(path), "--quiet", "--json"]) == 0
+    assert strict(said(capsys)[0])["sd"] is None
+
+
+def test_pages_are_chosen_and_numbered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = np.full((60, 60), 30, np.uint8)
+    page[20:40, 20:40] = 200
+    path = write_tiff(tmp_path / "s.tif", np.stack([page, page.T, page[::-1]]))
+    words = ["segment", str(path), "-o", str(tmp_path / "out"), "--method", "threshold", "--quiet"]
+    assert main([*words, "--page", "2", "--json"]) == 0
+    assert [one["page"] for one in json.loads(said(capsys)[0])] == [2]
+    assert main([*words, "--page", "all", "--json"]) == 0
+    assert [one["page"] for one in json.loads(said(capsys)[0])] == [0, 1, 2]
+    assert main([*words, "--page", "9"]) == 1
+    assert "no page 9" in said(capsys)[1]
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "parquet"])
+def test_measure_writes_the_format_that_the_name_asks_for(
+    kind: str, image_file: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip({"xlsx": "openpyxl", "parquet": "pyarrow"}[kind])
+    image = np.zeros((60, 60), np.uint8)
+    image[20:40, 20:40] = 1
+    labels = write_tiff(tmp_path / "labels.tif", image)
+    place = tmp_path / f"t.{kind}"
+    words = ["measure", str(labels), str(labels), "--pixel-size", "2", "--quiet"]
+    assert main([*words, "-o", str(place)]) == 0
+    read = pd.read_excel if kind == "xlsx" else pd.read_parquet
+    table = read(place)
+    area = table["area [nm²]"] if kind == "xlsx" else table["area_nm2"]
+    assert area.tolist() == [1600.0]

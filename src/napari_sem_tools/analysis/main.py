@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, cast
 
 import pandas as pd
 
@@ -19,9 +19,10 @@ from napari_sem_tools.analysis.ledger import Ledger
 from napari_sem_tools.analysis.outputs import write_outputs
 from napari_sem_tools.analysis.plan import Plan, Source, resolve
 from napari_sem_tools.analysis.result import ImageResult
-from napari_sem_tools.analysis.wishes import Wishes, takes_wishes
+from napari_sem_tools.analysis.wishes import Wishes
 from napari_sem_tools.errors import Cancelled, MissingExtra, SemError
 from napari_sem_tools.files import only_writer, replace_folder
+from napari_sem_tools.settings import Settings
 from napari_sem_tools.tasks import Cancel, Progress, part_of, report, stop_if_cancelled
 
 __all__ = ["Analysis", "analyze"]
@@ -67,16 +68,27 @@ class Analysis:
         return self.out / "report.html"
 
 
-@takes_wishes
-def analyze(
+def analyze(  # noqa: PLR0913  the public contract: every wish is a keyword
     inputs: Any,
     out: str | os.PathLike[str],
     *,
+    method: str | None = None,
+    settings: Settings | dict[str, Any] | None = None,
+    measure_settings: Settings | dict[str, Any] | None = None,
+    statistics_settings: Settings | dict[str, Any] | None = None,
+    page: int | str | None = None,
+    pixel_size: float | tuple[float, float] | None = None,
+    width: float | str | None = None,
+    roi: Any = None,
+    roi_exclude: Any = None,
+    exports: str | Iterable[str] | None = None,
+    limit: int | None = None,
+    workers: int | None = None,
+    shard: str | tuple[int, int] | None = None,
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
-    **wishes: Unpack[Wishes],
 ) -> Analysis:
     """Find and measure the particles of micrographs and write figures, tables and a report.
 
@@ -144,6 +156,8 @@ def analyze(
     >>> result = sem.analyze("1908318.tif", "out")  # doctest: +SKIP
     >>> result.table.groupby("image")["ecd_nm"].median()  # doctest: +SKIP
     """
+    given = locals()
+    wishes = cast("Wishes", {name: given[name] for name in Wishes.__annotations__})
     plan = resolve(inputs, out, **wishes)
     _log.info("%s", plan)
     return run(plan, overwrite=overwrite, resume=resume, progress=progress, cancel=cancel)
