@@ -283,3 +283,10 @@ def test_the_sample_of_a_verdict_is_by_number() -> None:
     assert nanomaterial_verdict(table, settings=EXACT).fraction.n == sample_of(
         table, quantity="feret_min_nm"
     ).n == len(table)  # fmt: skip
+
+
+def test_few_images_widen_the_interval_of_a_share_by_students_t() -> None:
+    sizes = np.where(np.arange(300) // 3 % 2, 50.0, 300.0)  # the images are alike
+    found = fraction_below(Sample.of(sizes, np.arange(300) % 3), 100.0)
+    assert found.design_effect < 1e-9
+    assert (found.low, found.high) == pytest.approx(wilson(0.5, 300, 4.302653))  # t of 2 degrees
