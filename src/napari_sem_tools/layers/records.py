@@ -296,8 +296,8 @@ def attach_table(layer: Any, table: pd.DataFrame) -> Any:
     """Give a labels layer a table as features, joined to the particles by ``index``."""
     features = table.reset_index() if table.index.name == "label" else table.copy()
     features.insert(0, "index", features["label"].to_numpy())
+    layer.metadata["sem_table"] = dict(table.attrs)  # first: setting features tells the widgets
     layer.features = features
-    layer.metadata["sem_table"] = dict(table.attrs)
     return layer
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.measurement import MeasureSettings, judge, measure
 from napari_sem_tools.micrograph import Micrograph
-from napari_sem_tools.widgets.table_state import BY_HAND, CLASS
+from napari_sem_tools.widgets.table_state import BY_HAND, CLASS, with_decisions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,4 +100,4 @@ def measured_again(
     kept = carry_over(table, old, touched)
     for name in ("method", "model"):
         kept.attrs[name] = old.attrs.get(name)
-    return judge(kept, settings)
+    return with_decisions(judge(kept, settings))

@@ -8,13 +8,15 @@ from typing import Any
 from qtpy.QtWidgets import QFormLayout
 
 from napari_sem_tools.errors import SemError
-from napari_sem_tools.layers import attach_table, from_layer, segmentation_of
+from napari_sem_tools.layers import attach_table, from_layer, segmentation_of, table_of
 from napari_sem_tools.measurement import MeasureSettings, measure
 from napari_sem_tools.tasks import Cancel, Progress
+from napari_sem_tools.widgets.follow import carry_over
 from napari_sem_tools.widgets.forms import SettingsForm
 from napari_sem_tools.widgets.parts import SemWidget, is_kind, scrolled
 from napari_sem_tools.widgets.recipes import measure_recipe
 from napari_sem_tools.widgets.results import image_of, plane_of
+from napari_sem_tools.widgets.table_state import BY_HAND, with_decisions
 
 __all__ = ["MeasureWidget", "open_table"]
 
@@ -76,10 +78,19 @@ class MeasureWidget(SemWidget):
         if labels not in self.viewer.layers:
             self.say("The labels were removed meanwhile; nothing was added.", "warning")
             return
-        labels.metadata.pop("sem_choices", None)
+        kept = 0
+        old = table_of(labels)
+        if old is not None:  # what was decided by hand about these particles stays
+            table = with_decisions(carry_over(table, old, old.index.to_numpy()))
+            kept = int((table[BY_HAND] != "").sum()) if BY_HAND in table else 0
+        if not kept:
+            labels.metadata.pop("sem_choices", None)
         attach_table(labels, table)
         left_out = int((~table["included"].to_numpy(bool)).sum()) if len(table) else 0
-        self.say(f"{len(table)} particles measured, {left_out} left out of the statistics.")
+        by_hand = f", {kept} decided by hand" if kept else ""
+        self.say(
+            f"{len(table)} particles measured, {left_out} left out of the statistics{by_hand}."
+        )
         open_table(self.viewer, labels)
 
     def python(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -21,7 +21,8 @@ from napari_sem_tools.widgets.plots import KINDS, PlotSpec, PlotValues, Style, d
 
 __all__ = ["PlotPanel"]
 
-_HEIGHT = 150  # px, the least that shows bars and their lines
+_HEIGHT = 190  # px, the least that shows bars and their lines
+_MARGINS = 56, 12, 44, 34  # px left, right, below and above the axes, for their labels
 _A_CLICK = 4  # px that a mouse may move and still click
 _WEIGHTS = {"number": 0, "area": 2, "volume": 3}
 _FIRST_X = ("ecd_nm", "ecd_px", "area_px")
@@ -41,38 +42,64 @@ class PlotPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-        from matplotlib.figure import Figure
-
-        self.figure = Figure(figsize=(3.6, 2.2), layout="constrained")
-        self.canvas: Any = FigureCanvasQTAgg(self.figure)
-        self.canvas.setMinimumHeight(_HEIGHT)
-        self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self.canvas.setToolTip("Drag to choose particles; Shift adds; a click chooses none")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         for row in self._choices():
             layout.addLayout(row)
-        layout.addWidget(self.canvas, 1)
+        self._place = QVBoxLayout()
+        layout.addLayout(self._place, 1)
+        self.setMinimumHeight(_HEIGHT + 60)
+        self.figure: Any = None  # made with the first plot: matplotlib takes a while to load
+        self.canvas: Any = None
+        self.axes: Any = None
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.timeout.connect(self._blit)
         self._values: PlotValues | None = None
         self._spec = PlotSpec()
-        self.axes: Any = self.figure.add_subplot()
         self._mark: Any = None
         self._chosen: NDArray[np.bool_] = np.zeros(0, bool)
         self._marks: list[Any] = []
         self._ground: Any = None  # the plot without marks, as pixels
         self._press: Any = None
         self._band: Any = None
+        self._arrange()
+
+    def _make_canvas(self) -> None:
+        """Make the figure; later than the table, so that its rows are there at once."""
+        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+        from matplotlib.figure import Figure
+
+        self.figure = Figure(figsize=(3.6, 2.2))
+        self.canvas = FigureCanvasQTAgg(self.figure)
+        self.canvas.setMinimumHeight(_HEIGHT)
+        self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+        self.canvas.setToolTip("Drag to choose particles; Shift adds; a click chooses none")
+        self._place.addWidget(self.canvas, 1)
         events: tuple[tuple[Any, Any], ...] = (
             ("draw_event", self._on_drawn),
+            ("resize_event", self._fit),
             ("button_press_event", self._on_press),
             ("motion_notify_event", self._on_move),
             ("button_release_event", self._on_release),
         )
         for event, answer in events:
             self.canvas.mpl_connect(event, answer)
-        self._arrange()
+
+    def _fit(self, event: Any = None) -> None:
+        """Leave room for the labels; a layout engine would draw everything twice."""
+        width, height = self.canvas.get_width_height()
+        left, right, below, above = _MARGINS
+        if self.axes is not None and width > left + right and height > below + above:
+            self.axes.set_position(
+                (
+                    left / width,
+                    below / height,
+                    1 - (left + right) / width,
+                    1 - (below + above) / height,
+                )
+            )
 
     def _choices(self) -> list[QHBoxLayout]:
         """Make the rows with the kind of plot, the quantities and the axes."""
@@ -91,7 +118,7 @@ class PlotPanel(QWidget):
             box.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
-            box.setMinimumContentsLength(7)
+            box.setMinimumContentsLength(8)
             box.currentIndexChanged.connect(self._on_choice)
         for tick in (self.log_x, self.log_y):
             tick.toggled.connect(self._on_choice)
@@ -101,12 +128,17 @@ class PlotPanel(QWidget):
         first.addWidget(self.x, 4)
         first.addWidget(self.versus)
         first.addWidget(self.y, 4)
-        for widget in (QLabel("by"), self.weight, self.group):
+        for widget in (self.weight, self.group):
             second.addWidget(widget)
         second.addStretch(1)
         second.addWidget(self.log_x)
         second.addWidget(self.log_y)
         return [first, second]
+
+    @property
+    def ready(self) -> bool:
+        """Whether the plot is on the screen as it was asked for last."""
+        return self._ground is not None
 
     # --- what is drawn ---------------------------------------------------------------------
 
@@ -153,10 +185,13 @@ class PlotPanel(QWidget):
         self._values, self._spec = values, self.spec()
         self._marks = []
         self._chosen = np.zeros(len(values.x), bool)
+        if self.canvas is None:
+            self._make_canvas()
         self.figure.clear()
         self.figure.set_facecolor(style.background)
         self.axes = self.figure.add_subplot()
         self._mark = draw_plot(self.axes, values, self._spec, style)
+        self._fit()
         self._ground = None
         self.canvas.draw_idle()
 
@@ -171,9 +206,8 @@ class PlotPanel(QWidget):
         if self._mark is None or len(chosen) != len(self._chosen):
             return
         self._chosen = np.asarray(chosen, bool)
-        if self._ground is None:
-            return  # not painted yet; it will be marked then
-        self._blit()
+        if self._ground is not None:  # else it is marked when it is painted
+            self._late.start()
 
     def _on_choice(self, *_: Any) -> None:
         """Follow another kind, quantity or axis."""

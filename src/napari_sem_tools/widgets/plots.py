@@ -224,15 +224,18 @@ def _histogram(axes: Any, values: PlotValues, spec: PlotSpec, style: Style) -> C
         _statistics(axes, values.x, weights)
     _margins(axes, edges[0], edges[-1], spec.log_x)
     _share_below(axes, values.x, weights, spec, style)
-    _legend(axes, style, f"n = {len(values.x)}")
+    if grouped:
+        _legend(axes, style, f"n = {len(values.x)}")
+    else:
+        _legend_above(axes, style, len(values.x))
 
     def mark(chosen: NDArray[np.bool_]) -> list[Any]:
         """Draw the chosen ones as bars of their own in front."""
         if not chosen.any():
             return []
         counts, _ = np.histogram(values.x[chosen], edges, weights=weights[chosen])
-        return list(axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=CHOSEN,
-                             edgecolor="#4d3f00", lw=0.5, zorder=3))  # fmt: skip
+        # one outline: sixty bars would take longer than the rest of a click
+        return [axes.stairs(counts, edges, fill=True, color=CHOSEN, ec="#4d3f00", lw=0.5, zorder=3)]
 
     return mark
 
@@ -248,14 +251,14 @@ def _cumulative(axes: Any, values: PlotValues, spec: PlotSpec, style: Style) -> 
             continue
         order = own[np.argsort(values.x[own], kind="stable")]
         share = np.cumsum(_shares(values.x[order], spec.power))
-        height[order] = 100 * share / share[-1]
+        height[order] = 100 * share / max(share[-1], 1e-300)
         axes.plot(values.x[order], height[order], drawstyle="steps-post", lw=1.5,
                   color=_colour(number, values), label=_short(name, len(own)))  # fmt: skip
     axes.set_ylim(0, 101)
     axes.set_ylabel(_WEIGHTED[spec.power][1], color=style.text, fontsize=9)
     if len(values.groups) == 1:
         for percent in (10, 50, 90):
-            size = float(values.x[height >= percent].min())
+            size = float(values.x[height >= percent].min(initial=values.x.max()))
             axes.plot([size, size], [0, percent], ls=":", lw=1, color=style.text)
             axes.annotate(f"D{percent} {size:.4g}", (size, percent), fontsize=7.5,
                           color=style.text, xytext=(4, -9), textcoords="offset points")  # fmt: skip
@@ -431,6 +434,28 @@ def _legend(axes: Any, style: Style, title: str | None = None) -> None:
                          facecolor=style.background, edgecolor="none", framealpha=0.7,
                          labelcolor=style.text, title=title, loc="best")  # fmt: skip
     legend.get_title().set(color=style.text, fontsize=7.5)
+
+
+def _legend_above(axes: Any, style: Style, count: int) -> None:
+    """Write the statistics above the axes, where they cover no bar."""
+    from matplotlib.lines import Line2D
+
+    handles, names = axes.get_legend_handles_labels()
+    handles.append(Line2D([], [], alpha=0))
+    axes.legend(
+        handles,
+        [*names, f"n = {count}"],
+        fontsize=7.5,
+        frameon=False,
+        ncols=3,
+        labelcolor=style.text,
+        loc="lower left",
+        bbox_to_anchor=(-0.06, 1.0),
+        borderaxespad=0.1,
+        handlelength=1.2,
+        columnspacing=1.0,
+        labelspacing=0.2,
+    )
 
 
 def _plain_logarithms(axis: Any) -> None:

@@ -72,7 +72,6 @@ class TableWidget(SemWidget):
         self.model = ParticleModel(self)
         self.model.ticked.connect(self._on_ticked)
         self.model.classified.connect(lambda row, name: self.classify([row], name))
-        self.model.layoutChanged.connect(self._select_rows)
         self.follower = Follower(self.viewer, self)
         self.follower.said.connect(self.say)
         self._timer = self._single_shot(_PAUSE_MS, self.write)
@@ -112,6 +111,8 @@ class TableWidget(SemWidget):
         self.agree = QPushButton("Pool all the same")
         self.agree.clicked.connect(lambda: self.show_layers(self.pool_button.layers(), mixed=True))
         self.view = TableView(self.model)
+        # after Qt's own answer, which keeps the selected rows where they were
+        self.model.layoutChanged.connect(self._select_rows)
         self.view.selectionModel().selectionChanged.connect(self._on_selection)
         self.summary_line = wrapped_label()
         upper = QWidget()
@@ -242,6 +243,7 @@ class TableWidget(SemWidget):
         if self.model.names != before:
             self.view.fit_columns()
         self.chosen = np.zeros(len(table), bool)
+        self.drawn = np.empty(0, np.intp)  # until the plot is drawn again
         self.run_button.setEnabled(known)
         self.doubt.show_settings(state.settings)
         self.doubt.setEnabled(state.can_judge)

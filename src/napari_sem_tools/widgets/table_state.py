@@ -22,7 +22,7 @@ from napari_sem_tools.widgets.filters import flag
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BY_HAND", "CLASS", "Step", "TableState", "scales_differ"]
+__all__ = ["BY_HAND", "CLASS", "Step", "TableState", "scales_differ", "with_decisions"]
 
 BY_HAND = "by_hand"
 CLASS = "particle_class"
@@ -273,13 +273,7 @@ class TableState:
 
     def _apply_by_hand(self) -> None:
         """Let decisions by hand win over the rules."""
-        if BY_HAND not in self.table:
-            return
-        by_hand = self.column(BY_HAND)
-        included = self.table["included"].to_numpy(bool).copy()
-        included[by_hand == _COUNTED] = True
-        included[by_hand == _LEFT_OUT] = False
-        self.table = self.table.assign(included=included)
+        self.table = with_decisions(self.table)
 
     # --- back to the layers ----------------------------------------------------------------
 
@@ -303,6 +297,35 @@ class TableState:
             choices = self.record(layer)
             stated["choices"] = choices
             layer.metadata["sem_choices"] = choices
+
+
+def with_decisions(table: pd.DataFrame) -> pd.DataFrame:
+    """Let decisions by hand win over the rules for doubt.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With or without the column ``by_hand``.
+
+    Returns
+    -------
+    DataFrame
+        With ``included`` as decided.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"included": [True, False, True], "by_hand": ["left out", "", ""]})
+    >>> with_decisions(table)["included"].tolist()
+    [False, False, True]
+    """
+    if BY_HAND not in table:
+        return table
+    by_hand = table[BY_HAND].to_numpy(object)
+    included = flag(table, "included", True).copy()
+    included[by_hand == _COUNTED] = True
+    included[by_hand == _LEFT_OUT] = False
+    return table.assign(included=included)
 
 
 def scales_differ(tables: Sequence[pd.DataFrame]) -> str:
