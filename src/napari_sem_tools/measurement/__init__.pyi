@@ -12,3 +12,4 @@ from .statistics import Summary as Summary
 from .statistics import summarize as summarize
 from .table import measure as measure
 from .table import pool as pool
+from .volume import VOLUME_COLUMNS as VOLUME_COLUMNS

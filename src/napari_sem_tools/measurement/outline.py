@@ -10,10 +10,11 @@ import dataclasses
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_sem_tools.measurement.runs import Floats, Ints, Runs
 
-__all__ = ["Outlines", "find_outlines", "knight_entries", "outlines_of"]
+__all__ = ["Outlines", "find_outlines", "knight_entries", "outlines_of", "overlaps"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,6 +158,30 @@ def find_outlines(runs: Runs) -> tuple[Ints, Ints]:
     one = np.concatenate([particle[other[0]], particle[beside]])
     two = np.concatenate([particle[other[1]], particle[beside + 1]])
     return entries, np.minimum(one, two) * runs.count + np.maximum(one, two)
+
+
+def overlaps(runs: Runs, back: int, *, skip: NDArray[np.bool_] | None = None) -> Ints:
+    """Count the pixels of each particle that have a pixel of the same one `back` rows above.
+
+    Parameters
+    ----------
+    runs : Runs
+    back : int
+    skip : bool array (runs,)
+        Runs, row by row, that have nothing above them.
+
+    Returns
+    -------
+    int64 array (n,)
+    """
+    particle, begin, end, width = _stretched(runs, 0)
+    here, there = _pairs(begin, end, back * width, 0)
+    same = particle[here] == particle[there]
+    if skip is not None:
+        same &= ~skip[here]
+    here, there = here[same], there[same]
+    shared = _shared(begin, end, here, there, back * width)
+    return np.bincount(particle[here], shared, runs.count).astype(np.int64)
 
 
 def _stretched(runs: Runs, reach: int) -> tuple[Ints, Ints, Ints, int]:

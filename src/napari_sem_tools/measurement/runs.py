@@ -76,6 +76,12 @@ class Runs:
         return len(self.labels)
 
     @property
+    def raster_rows(self) -> Ints:
+        """Row of each run, taken row by row."""
+        starts = self.raster.starts
+        return np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+
+    @property
     def length(self) -> Ints:
         """Pixels of each run."""
         return self.last - self.first + 1

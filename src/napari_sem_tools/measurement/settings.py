@@ -104,6 +104,14 @@ class MeasureSettings(Settings):
         bool,
         described("Measure the largest disc inside and the smallest circle around; takes longer"),
     ] = False
+    stack: Annotated[
+        Literal["slices", "bodies"],
+        described("Stacks: every slice by itself, or labels as bodies in space"),
+    ] = "slices"
+    slice_nm: Annotated[
+        float,
+        described("Bodies: distance of two slices in nm; 0: as the file says", min=0, max=1e9),
+    ] = 0.0
     engine: Annotated[
         Literal["auto", "numba", "numpy"],
         described(

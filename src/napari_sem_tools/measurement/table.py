@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools._version import __version__
-from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.errors import InvalidSettings, NotCalibrated
 from napari_sem_tools.measurement.columns import Scene, columns_for
 from napari_sem_tools.measurement.doubt import judge
 from napari_sem_tools.measurement.edge import bands_of, boundary_of, grow, touches
 from napari_sem_tools.measurement.engine import choose_engine
 from napari_sem_tools.measurement.settings import MeasureSettings
 from napari_sem_tools.measurement.shape import Particles
+from napari_sem_tools.measurement.volume import Bodies, volume_table
 from napari_sem_tools.micrograph import Micrograph, Segmentation
 from napari_sem_tools.statistics.edge_weights import weights_of_boxes
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["measure", "pool"]
 
+_NM = {"nm": 1.0, "µm": 1e3, "um": 1e3, "micron": 1e3, "mm": 1e6, "Å": 0.1, "angstrom": 0.1}
 _SWITCHES = ("corner_ferets", "intensity", "neighbours", "inscribed")
 _NOT_SQUARE = "Pixels are not square: lengths are given in nm only, from the true outline."
 _UNCALIBRATED = "The image has no pixel size: all lengths are in px."
@@ -44,7 +46,8 @@ def measure(
     labels : Segmentation or integer array (Y, X) or (N, Y, X)
         0 is background.  Numbers may have gaps; parts of a label need not be connected.
         What lies outside the image's field is not counted.  The slices of a stack are
-        measured each by itself and get a column ``slice``.
+        measured each by itself and get a column ``slice``; with ``stack="bodies"`` the
+        labels are bodies in space, a row each.
     image : Micrograph, path, layer or array
         On the same grid.  Without a pixel size columns in nm are absent.
     settings : MeasureSettings, optional
@@ -61,6 +64,8 @@ def measure(
     ------
     InvalidSettings
         Labels and image differ in size, or the labels are no whole numbers from 0 on.
+    NotCalibrated
+        Bodies of a calibrated stack whose distance of slices is not known.
 
     Examples
     --------
@@ -75,6 +80,8 @@ def measure(
     settings = settings or MeasureSettings()
     image = _as_image(image, pixel_size)
     array = _as_labels(labels)
+    if array.ndim == 3 and settings.stack == "bodies":
+        return judge(_measure_bodies(array, image, settings, labels), settings)
     if array.ndim == 3:
         return _measure_stack(array, image, settings)
     if image.axes == "NYX" and image.n_pages > 1:
@@ -181,6 +188,53 @@ def _measure_stack(
     pooled = pool(tables)
     pooled.attrs = {**tables[0].attrs, "slices": len(tables)}
     return pooled
+
+
+def _measure_bodies(
+    labels: NDArray[np.integer], image: Micrograph, settings: MeasureSettings, source: Any
+) -> pd.DataFrame:
+    """Measure the bodies of a stack; what lies outside the field of a slice is not counted."""
+    if image.axes != "NYX" or tuple(image.pixels.shape) != labels.shape:
+        raise InvalidSettings(
+            f"Labels of {labels.shape} do not fit an image of {np.shape(image.pixels)}.",
+            hint="A stack of labels needs a stack of as many images.",
+        )
+    outside = labels[:, ~image.field]
+    lost = int(np.count_nonzero(outside))
+    if lost:
+        labels = np.where(image.field, labels, 0)
+    size = image.calibration.pixel_size
+    distance = _slice_distance(image, settings) if size else 1.0
+    voxel = (distance, *size) if size else (1.0, 1.0, 1.0)
+    grey = np.asarray(image.grey) if settings.intensity else None
+    engine = choose_engine(settings.engine, labels.size)
+    bodies = Bodies(np.ascontiguousarray(labels), voxel, grey, engine)
+    confidence = np.full(bodies.count, np.nan)
+    if isinstance(source, Segmentation):
+        confidence = source.confidence[bodies.runs.labels - 1].astype(np.float64)
+    table = volume_table(
+        bodies,
+        calibrated=size is not None,
+        image=image.name,
+        margin=settings.edge_margin_px,
+        confidence=confidence,
+    )
+    table.attrs = {**_attributes(image, source, lost), "slices": len(labels), "slice_nm": distance}
+    return table
+
+
+def _slice_distance(image: Micrograph, settings: MeasureSettings) -> float:
+    """Return the distance of two slices in nm, as typed or as the file says."""
+    said, unit = image.metadata.frame_spacing, image.metadata.frame_unit
+    factor = _NM.get((unit or "").replace("\u03bc", "\u00b5"))
+    if settings.slice_nm > 0:
+        return settings.slice_nm
+    if said and factor:
+        return said * factor
+    raise NotCalibrated(
+        "The distance of the slices is not known.",
+        hint="Set slice_nm, the distance of two slices in nm.",
+    )
 
 
 def _within_field(
