@@ -163,3 +163,8 @@ def test_one_lognormal_as_a_mixture_is_the_lognormal_fit() -> None:
 def test_a_repeated_size_does_not_become_a_component_without_width() -> None:
     d = np.concatenate([np.full(40, 20.0), sizes_of(n=100)])
     assert min(fit_mixture(Sample.of(d)).gsds) >= math.exp(0.02) - 1e-12
+
+
+def test_no_p_value_is_smaller_than_the_draws_can_tell() -> None:
+    far_off = Sample.of(np.repeat([1.0, 1.1, 100.0, 110.0], 25))
+    assert goodness_of_fit(far_off, repeats=99).p_value == pytest.approx(1 / 100)
