@@ -77,10 +77,10 @@ class Looker:
         sure = float((area * confidence).sum() / area.sum()) if len(area) else 0.0
         decided = np.abs(2 * maps[0] - 1)[field]
         own = describe(labels, maps, confidence)
-        whole = np.asarray(on_grid(labels, self.grey.shape, scale), np.int32)
+        labels = fill_holes(labels) if self.fill else labels
         return Look(
             scale,
-            fill_holes(whole) if self.fill else whole,
+            np.asarray(on_grid(labels, self.grey.shape, scale), np.int32),
             own,
             sure * float(decided.mean()) if decided.size else 0.0,
             float((maps[0] > 0.5)[field].mean()) if field.any() else 0.0,
