@@ -11,7 +11,13 @@ import sys
 from pathlib import Path
 
 from napari_sem_tools.files import write_text
-from napari_sem_tools.measurement import COLUMNS, Column, MeasureSettings, describe_rules
+from napari_sem_tools.measurement import (
+    COLUMNS,
+    VOLUME_COLUMNS,
+    Column,
+    MeasureSettings,
+    describe_rules,
+)
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "columns.md"
 
@@ -56,6 +62,20 @@ def section(group: str, title: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def bodies_section() -> str:
+    """Return the table of the columns of bodies."""
+    lines = [
+        "\n## Bodies\n",
+        'With `stack="bodies"` the labels of a stack are bodies in space: one row a body, with',
+        "`image`, `edge`, `confidence`, the columns of doubt and these. A calibrated stack needs the",
+        "distance of its slices, from the file or as `slice_nm`.\n",
+        "| column | what it is | source |",
+        "| --- | --- | --- |",
+    ]
+    lines += [f"| `{row.name}` | {row.formula} | {row.source} |" for row, _ in VOLUME_COLUMNS]
+    return "\n".join(lines) + "\n"
+
+
 def settings_table() -> str:
     """Return the table of settings with their defaults."""
     lines = ["\n## Settings\n", "| setting | default | meaning |", "| --- | --- | --- |"]
@@ -67,9 +87,10 @@ def page() -> str:
     """Return the whole page."""
     sections = "".join(section(group, title) for group, title in _GROUPS.items())
     rule = (
-        f"\n## Particles that are left out\n\n{describe_rules()} All of them stay in the table.\n"
+        f"\n## Particles that are left out\n\n{describe_rules()} All of them stay in the table; "
+        "how the score is made and what a decision by hand leaves behind: [Doubt](doubt.md).\n"
     )
-    return _HEAD + sections + rule + settings_table()
+    return _HEAD + sections + bodies_section() + rule + settings_table()
 
 
 def main() -> int:

@@ -305,6 +305,17 @@ def test_the_perimeter_takes_the_directions_that_are_set() -> None:
         measure(labels, flat, settings=MeasureSettings(perimeter_directions="8"))
 
 
+def test_wrong_particles_score_higher_than_right_ones() -> None:
+    tool = Path(__file__).resolve().parents[2] / "benchmarks" / "doubt_rules.py"
+    drawn = runpy.run_path(str(tool))
+    drawn["scores"].__globals__["GRID"] = 8
+    rng = np.random.default_rng(3)
+    right = drawn["scores"](rng, "right")
+    assert np.mean(right > 0.5) < 0.05
+    for kind in drawn["KINDS"]:
+        assert drawn["auroc"](drawn["scores"](rng, kind), right) > 0.97, kind
+
+
 def test_the_rules_are_told_with_their_numbers() -> None:
     text = describe_rules(MeasureSettings(min_ecd_px=6.5))
     assert "6.5 px" in text
