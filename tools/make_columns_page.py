@@ -66,9 +66,9 @@ def bodies_section() -> str:
     """Return the table of the columns of bodies."""
     lines = [
         "\n## Bodies\n",
-        'With `stack="bodies"` the labels of a stack are bodies in space: one row a body, with',
-        "`image`, `edge`, `confidence`, the columns of doubt and these. A calibrated stack needs the",
-        "distance of its slices, from the file or as `slice_nm`.\n",
+        'With `stack="bodies"` the labels of a stack are bodies in space, one row each, with',
+        "`image`, `edge`, `confidence`, the columns of doubt and these. A calibrated stack needs",
+        "the distance of its slices, from the file or as `slice_nm`.\n",
         "| column | what it is | source |",
         "| --- | --- | --- |",
     ]
