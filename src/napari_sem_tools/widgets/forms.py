@@ -17,6 +17,7 @@ _WIDEST = 1e9  # bound of a number box whose field has none; magicgui's own are 
 _USUAL = 10.0  # px or grey values that a box shows when "auto" is taken off
 _WORDS = {"ecd": "ECD", "ferets": "Feret diameters"}
 _SLIDER_SPAN = 2.0  # a fraction is dragged, a length is typed
+_FINE = 1e-3  # of a step; what has more decimals is typed as it is written, e.g. 3e-5
 _UNITS = {"px": "px", "nm": "nm", "um": "µm", "mm": "mm", "deg": "°", "px2": "px²", "nm2": "nm²"}
 
 
@@ -123,6 +124,15 @@ class SettingsForm:
             if field.name in self.rows:
                 self._write(field, field.default)
 
+    def show(self, values: Settings) -> None:
+        """Show another record; its fields without a row are kept, too."""
+        self._base = values
+        with self.container.changed.blocked():
+            for field in self.kind.fields():
+                if field.name in self.rows:
+                    self._write(field, getattr(values, field.name))
+        self.container.changed.emit(self.container)
+
     def show_found(self, values: Mapping[str, Any]) -> None:
         """Show, greyed, what the program found where "auto" is ticked.
 
@@ -158,7 +168,7 @@ class SettingsForm:
             if value is not None:
                 row.number.value = value
         else:
-            row.value = value
+            row.value = f"{value:g}" if _is_fine(field) else value
 
 
 def _plain_row(field: SettingField, value: Any) -> tuple[Any, Callable[[], Any]]:
@@ -174,6 +184,8 @@ def _plain_row(field: SettingField, value: Any) -> tuple[Any, Callable[[], Any]]
     elif field.kind is bool:
         common["text"] = common.pop("label")
         row = CheckBox(value=bool(value), label="", **common)
+    elif _is_fine(field):  # the record reads it, or says what it must be
+        row = LineEdit(value=f"{value:g}", **common)
     elif field.kind in (int, float):
         row = _number(field, value, **common)
     else:
@@ -220,6 +232,11 @@ def _number(field: SettingField, value: Any, **common: Any) -> Any:
     with contextlib.suppress(AttributeError):
         number.native.setKeyboardTracking(False)  # typed digits count when the number is whole
     return number
+
+
+def _is_fine(field: SettingField) -> bool:
+    """Say whether a number has more decimals than a box or a slider shows."""
+    return field.kind is float and field.options.get("step", 1.0) < _FINE
 
 
 def _start(field: SettingField) -> float:

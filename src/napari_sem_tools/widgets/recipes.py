@@ -15,6 +15,7 @@ __all__ = [
     "model_recipe",
     "segment_recipe",
     "settings_source",
+    "train_recipe",
 ]
 
 _IMPORT = "import napari_sem_tools as sem\n"
@@ -97,4 +98,24 @@ def model_recipe(key: str) -> str:
     """Return Python that shows the card of a model and borrows it."""
     return (
         f"{_IMPORT}card = sem.models[{key!r}]\nwith sem.models.lease({key!r}) as model:\n    ...\n"
+    )
+
+
+def train_recipe(folder: Path, name: str, settings: Settings, *, anew: bool = False) -> str:
+    """Return Python that trains as the widget would.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the training set.
+    name : str
+        Of the model.
+    settings : TrainingSettings
+    anew : bool
+        Whether an earlier run of the name is replaced.
+    """
+    more = ", overwrite=True" if anew else ""
+    return (
+        f"{_IMPORT}card = sem.train_segmentation(\n"
+        f"    {str(folder)!r}, {name!r}, settings={settings_source(settings)}{more}\n)\n"
     )
