@@ -65,7 +65,7 @@ def report_of(finished: Finished) -> Report:
         doubt_rule=doubt_rule(plan),
         settings=_settings_blocks(finished),
         software=software_versions(),
-        warnings=finished.all_warnings,
+        warnings=finished.main_warnings,
         columns=columns,
         rows=rows,
         row_count=len(table),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_sem_tools.analysis.ledger import Ledger
 from napari_sem_tools.analysis.plan import Plan
 from napari_sem_tools.analysis.result import ImageResult
+from napari_sem_tools.analysis.uncertainty import warnings_of_weightings
 from napari_sem_tools.errors import UnreadableFile
 from napari_sem_tools.measurement import pool
 from napari_sem_tools.micrograph import Micrograph
@@ -21,6 +22,8 @@ from napari_sem_tools.statistics import ReportStatistics, Summary, report_statis
 
 __all__ = ["Finished", "pooled_table"]
 
+_COUNTS = ("rows_px", "columns_px", "data_bar_first_row", "data_bar_stop_row", "field_px",
+           "particles", "included", "edge", "doubtful")  # fmt: skip
 _WEIGHTED = (
     "The statistics have Miles-Lantuejoul weights; the histogram, sizes.csv and images.csv show "
     "the particles as they were found."
@@ -87,6 +90,14 @@ class Finished:
         return _warnings(self.plan, self.images)
 
     @property
+    def main_warnings(self) -> tuple[str, ...]:
+        """What a reader must know before trusting the numbers by number."""
+        aside = {
+            line for found in self.statistics.values() for line in warnings_of_weightings(found)
+        }
+        return tuple(line for line in self.all_warnings if line not in aside)
+
+    @property
     def all_warnings(self) -> tuple[str, ...]:
         """The same, and what the statistics do not support."""
         limits = [line for one in self.statistics.values() for line in one.warnings]
@@ -96,7 +107,8 @@ class Finished:
     @functools.cached_property
     def images_table(self) -> pd.DataFrame:
         """``images.csv``: a row an image."""
-        return pd.DataFrame([_image_line(image) for image in self.images])
+        table = pd.DataFrame([_image_line(image) for image in self.images])
+        return table.astype(dict.fromkeys(_COUNTS, "Int64"))
 
     def read_again(self, image: ImageResult) -> Micrograph:
         """Read the picture that a result is of.

@@ -9,7 +9,7 @@ from napari_sem_tools.reporting.blocks import Block
 from napari_sem_tools.reporting.records import short
 from napari_sem_tools.statistics import ReportStatistics, Summary
 
-__all__ = ["uncertainty_sections"]
+__all__ = ["uncertainty_sections", "warnings_of_weightings"]
 
 _BY_WEIGHT = ("mean", "median", "sd", "gsd", "d10", "d90", "span")
 _TITLES = {
@@ -119,12 +119,42 @@ def _weightings(found: ReportStatistics) -> Section:
     """Put number, length, area and volume side by side."""
     if not found.n:
         return Section("By number, length, area and volume", ())
+    edge = {_edge_text(found)}
     heads = ("", *(f"by {weight}" for weight in found.summaries))
     rows = tuple(
         (_title(name, found.unit), *(_with_interval(one, name) for one in found.summaries.values()))
         for name in _BY_WEIGHT
     )
-    return Section("By number, length, area and volume", (Table(heads, rows),))
+    said = Items(tuple(("", line) for line in warnings_of_weightings(found) if line not in edge))
+    table = Table(heads, rows)
+    return Section("By number, length, area and volume", (table, said) if said.lines else (table,))
+
+
+def warnings_of_weightings(found: ReportStatistics) -> tuple[str, ...]:
+    """Return what limits results by length, area and volume, and what the budget says already.
+
+    Parameters
+    ----------
+    found : ReportStatistics
+
+    Returns
+    -------
+    tuple of str
+        Of its warnings; those by number are not among them.
+    """
+    by_number = set(found.summaries["number"].warnings)
+    others = {line for one in found.summaries.values() for line in one.warnings} - by_number
+    return tuple(
+        line
+        for line in found.warnings
+        if line in others or line.startswith("D[3,2]") or line == _edge_text(found)
+    )
+
+
+def _edge_text(found: ReportStatistics) -> str:
+    """Return the warning that repeats what stands below the budget."""
+    text = found.edge.text if found.edge is not None else ""
+    return next((line for line in found.warnings if text and line.startswith(text)), "")
 
 
 def _title(name: str, unit: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,6 +171,9 @@ def _section(flow: _Flow, part: Section) -> None:
     """Write a section."""
     flow.y += 15
     flow.need(_HEADING * _LEADING + _SCREEN_POINTS)
+    first = part.blocks[0]
+    if isinstance(first, Picture):  # a heading goes with its figure
+        flow.need(_HEADING * _LEADING + _estimate(first))
     flow.lines(part.title, _HEADING, font=BOLD, color=_WARN if part.warns else _INK)
     flow.y += 3
     for block in part.blocks:
@@ -278,6 +282,13 @@ def _picture(flow: _Flow, block: Picture) -> None:
     flow.y += height * scale + 6
     flow.lines(block.caption, _SMALL, color=_SOFT)
     flow.y += 4
+
+
+def _estimate(block: Picture) -> float:
+    """Return about how high a figure with its caption will be, from the size in the PNG."""
+    sides = struct.unpack(">II", block.png[16:24]) if len(block.png) >= 24 else (4, 3)
+    caption = len(wrap(block.caption, _ROOM, _SMALL)) * _SMALL * _LEADING
+    return float(min(_ROOM * sides[1] / max(sides[0], 1) + caption + 30, _HEIGHT / 2))
 
 
 def pasted(png: bytes) -> Figure:

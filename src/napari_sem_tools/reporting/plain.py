@@ -25,7 +25,11 @@ def plain_columns(table: pd.DataFrame) -> dict[str, list[Any]]:
     """
     columns: dict[str, list[Any]] = {}
     for name in table.columns:
-        values = table[name].to_numpy()
+        column = table[name]
+        if column.dtype.kind in "biu" and column.hasnans:  # whole numbers, some of them missing
+            columns[str(name)] = column.astype(object).where(column.notna(), None).tolist()
+            continue
+        values = column.to_numpy()
         if values.dtype.kind == "f":
             held = values.astype(object)
             held[~np.isfinite(values)] = None

@@ -58,18 +58,16 @@ def write_coco(path: str | os.PathLike[str], images: Iterable[LabelledImage]) ->
     ----------
     T.-Y. Lin et al., ECCV 2014; cocodataset.org, "Data format".
     """
-    chosen = list(images)
-    names = [image.stem for image in chosen]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InvalidSettings(
-            f"Two images are called {twice[0]}, which COCO could not tell apart.",
-            hint="Rename one of the files.",
-        )
-    rows = [_image_line(number, image) for number, image in enumerate(chosen, 1)]
+    rows: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     classes: dict[str, int] = {}
-    for number, image in enumerate(chosen, 1):
+    for number, image in enumerate(images, 1):  # one at a time: labels of many images are large
+        if any(row["file_name"] == image.stem for row in rows):
+            raise InvalidSettings(
+                f"Two images are called {image.stem}, which COCO could not tell apart.",
+                hint="Rename one of the files.",
+            )
+        rows.append(_image_line(number, image))
         annotations += _annotations(number, image, classes, len(annotations))
     content = {
         "info": {
