@@ -54,11 +54,8 @@ def main(source: str | None = None, folder: Path = HERE) -> None:
     draw_widget(opened, "measure", folder)
     measure.run_button.click()
     pump(until=lambda: not measure.work.running)
-    table = opened["table"][1]
-    table.marks.setChecked(True)
-    table.select_particle(table.model.label_at(table.model.rowCount() // 2))
+    draw_table(opened, folder)
     viewer.reset_view()
-    draw_widget(opened, "table", folder)
     models = opened["models"][1]
     pump(until=lambda: not (models.listing.running or models.device_work.running))
     draw_widget(opened, "models", folder)
@@ -69,12 +66,31 @@ def main(source: str | None = None, folder: Path = HERE) -> None:
     viewer.close()
 
 
-def draw_widget(opened: dict[str, Any], name: str, folder: Path) -> None:
+def draw_table(opened: dict[str, Any], folder: Path) -> None:
+    """Draw the table with a part of its plot brushed, then its other two tabs."""
+    import numpy as np
+
+    table = opened["table"][1]
+    opened["table"][0].raise_()
+    pump(until=lambda: table.plot.ready)
+    table.plot.brush(*np.quantile(table.state.table["ecd_nm"], [0.4, 0.6]), 0, 0)
+    draw_widget(opened, "table", folder)
+    table.marks.setChecked(True)
+    table.tabs.setCurrentIndex(1)
+    draw_widget(opened, "table", folder, "-doubt")
+    table.tabs.setCurrentIndex(2)
+    table.colours.quantity.setCurrentIndex(table.colours.quantity.findData("aspect_ratio"))
+    draw_widget(opened, "table", folder, "-colours")
+    table.colours.quantity.setCurrentIndex(0)
+    table.tabs.setCurrentIndex(0)
+
+
+def draw_widget(opened: dict[str, Any], name: str, folder: Path, part: str = "") -> None:
     """Draw one dock widget by itself."""
     dock, widget = opened[name]
     dock.raise_()
     pump()
-    path = folder / f"widget-{name}.png"
+    path = folder / f"widget-{name}{part}.png"
     widget.grab().save(str(path))
     shrink(path)
 

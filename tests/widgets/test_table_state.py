@@ -89,12 +89,12 @@ def test_decisions_are_recorded_with_the_layer_and_load_again() -> None:
     state.write_back()
     (first, second) = layer.metadata["sem_choices"]
     assert first["done"] == "left out: 2 particles"
-    assert first["labels"] == [2, 5]
+    assert (first["labels"], first["included"]) == ([2, 5], False)
     assert second["labels"] == [1]
     again = TableState([layer])
     assert again.table.loc[[2, 5], BY_HAND].tolist() == ["left out", "left out"]
     assert not again.table.loc[2, "included"]
-    assert again.table.attrs["choices"] == layer.metadata["sem_choices"]
+    assert again.table.attrs["decisions"] == layer.metadata["sem_choices"]
 
 
 def test_images_of_one_pixel_size_are_pooled_and_keep_their_particles_apart() -> None:
@@ -216,3 +216,9 @@ def test_an_export_holds_every_particle_and_the_same_numbers(ending: str, tmp_pa
 def test_an_unknown_ending_is_refused(tmp_path: Any) -> None:
     with pytest.raises(InvalidSettings, match="no format"):
         export_table(TableState([squares()[0]]), tmp_path / "particles.docx")
+
+
+def test_the_figure_is_drawn_of_the_image_of_the_labels(tmp_path: Any) -> None:
+    state = TableState([squares()[0]])
+    with pytest.raises(InvalidSettings, match="no image for the figure"):
+        export_table(state, tmp_path / "figure.png")

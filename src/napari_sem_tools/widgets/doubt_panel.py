@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["SLIDERS", "DoubtPanel"]
 
 SLIDERS: dict[str, tuple[str, str, float]] = {
+    "max_doubt": ("score above", "", 1.0),
     "min_ecd_px": ("too small", "px", 50.0),
     "min_solidity": ("merged", "", 1.0),
     "max_fragment_ratio": ("fragment", "", 1.0),
@@ -122,6 +123,9 @@ class DoubtPanel(QWidget):
         """Show how many particles each rule holds for."""
         reasons = table["doubt_reason"].astype(str) if "doubt_reason" in table else None
         for reason, label in self._counts.items():
+            if reason == SLIDERS["max_doubt"][0]:
+                label.setText(str(int(table["doubtful"].sum()) if "doubtful" in table else 0))
+                continue
             held = 0 if reasons is None else int(reasons.str.contains(reason, regex=False).sum())
             label.setText(str(held))
 

@@ -116,10 +116,9 @@ class Follower(QObject):
             return
         self._seen, touched, table = outcome.value
         gone = int((~np.isin(touched, table.index)).sum())
-        choices = layer.metadata.get("sem_choices")
+        if layer.metadata.get("sem_choices"):
+            table.attrs["decisions"] = layer.metadata["sem_choices"]
         attach_table(layer, table)
-        if choices:
-            layer.metadata["sem_table"]["choices"] = choices
         edited = len(touched) - gone
         parts = [f"{edited} measured again"] if edited else []
         parts += [f"{gone} gone"] if gone else []

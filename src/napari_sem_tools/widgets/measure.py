@@ -82,6 +82,7 @@ class MeasureWidget(SemWidget):
         old = table_of(labels)
         if old is not None:  # what was decided by hand about these particles stays
             table = with_decisions(carry_over(table, old, old.index.to_numpy()))
+            table.attrs["decisions"] = old.attrs.get("decisions", [])
             kept = int((table[BY_HAND] != "").sum()) if BY_HAND in table else 0
         if not kept:
             labels.metadata.pop("sem_choices", None)

@@ -372,8 +372,8 @@ def _statistics(axes: Any, values: Floats, weights: Floats) -> None:
     half = np.searchsorted(np.cumsum(weights[order]), 0.5 * total)
     evenly = bool((weights == weights[0]).all())
     median = float(np.median(values)) if evenly else float(values[order[half]])
-    axes.axvline(mean, color=_MEAN, lw=1.6, label=f"mean {mean:.4g}")
-    axes.axvline(median, color=_MEDIAN, lw=1.6, ls="--", label=f"median {median:.4g}")
+    axes.axvline(mean, color=_MEAN, lw=1.6, zorder=5, label=f"mean {mean:.4g}")
+    axes.axvline(median, color=_MEDIAN, lw=1.6, ls="--", zorder=5, label=f"median {median:.4g}")
     if len(values) > 1:
         few = len(values) / (len(values) - 1)
         spread = float(np.sqrt((weights * (values - mean) ** 2).sum() / total * few))

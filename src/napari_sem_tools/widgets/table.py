@@ -28,7 +28,7 @@ from napari_sem_tools.widgets.doubt_panel import DoubtPanel
 from napari_sem_tools.widgets.filter_bar import CHOSEN, FilterBar
 from napari_sem_tools.widgets.filters import flag
 from napari_sem_tools.widgets.following import Follower
-from napari_sem_tools.widgets.parts import Links, SemWidget, theme_colour, wrapped_label
+from napari_sem_tools.widgets.parts import Links, SemWidget, is_kind, theme_colour, wrapped_label
 from napari_sem_tools.widgets.plot_panel import PlotPanel
 from napari_sem_tools.widgets.plots import Style
 from napari_sem_tools.widgets.recipes import table_recipe
@@ -546,7 +546,8 @@ class TableWidget(SemWidget):
         Path
             The file.
         """
-        written = export_table(self.state, path)
+        images = [layer for layer in self.viewer.layers if is_kind(layer, "Image")]
+        written = export_table(self.state, path, images)
         self.say(f"{len(self.table)} particles written to {written.name}.")
         return written
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from napari_sem_tools.widgets.table_state import TableState
 
 __all__ = ["FORMATS", "ask_path", "clipboard_text", "export_table"]
+
+_FIGURE = ".png"
 
 
 def clipboard_text(table: Any, rows: NDArray[Any] | None = None) -> str:
@@ -56,20 +58,23 @@ def ask_path(parent: Any, state: TableState) -> str:
 
     stem = state.layers[0].name if len(state.layers) == 1 else "particles"
     kinds = ";;".join(f"{name} (*{ending})" for ending, (name, _) in FORMATS.items())
+    kinds += f";;Figure with scale bar (*{_FIGURE})"
     path, kind = QFileDialog.getSaveFileName(parent, "Export", f"{stem}.csv", kinds)
-    if not path or path.lower().endswith(tuple(FORMATS)):
+    if not path or path.lower().endswith((*FORMATS, _FIGURE)):
         return str(path)
     return str(path) + kind.partition("(*")[2].rstrip(")")
 
 
-def export_table(state: TableState, path: str | Path) -> Path:
+def export_table(state: TableState, path: str | Path, images: Iterable[Any] = ()) -> Path:
     """Write all particles with all columns in the format of a file's ending.
 
     Parameters
     ----------
     state : TableState
     path : path-like
-        A key of `FORMATS` as ending.
+        A key of `FORMATS` as ending, or ``.png`` for a figure.
+    images : iterable of napari Image layers
+        The figure is drawn of the one that the labels belong to.
 
     Returns
     -------
@@ -85,6 +90,8 @@ def export_table(state: TableState, path: str | Path) -> Path:
     """
     path = Path(path)
     name = path.name.lower()
+    if name.endswith(_FIGURE):
+        return _figure(state, path, images)
     for ending, (_, write) in FORMATS.items():
         if name.endswith(ending):
             return write(state, path)
@@ -92,6 +99,20 @@ def export_table(state: TableState, path: str | Path) -> Path:
         f"'{path.suffix or path.name}' is the ending of no format that is known here.",
         hint=f"Use one of {', '.join(FORMATS)}.",
     )
+
+
+def _figure(state: TableState, path: Path, images: Iterable[Any]) -> Path:
+    """Write the figure of four panels: image, particles, doubtful ones, histogram."""
+    from napari_sem_tools.layers import from_layer
+    from napari_sem_tools.reporting.figures import four_panels, write_figure
+    from napari_sem_tools.widgets.results import image_of
+
+    found = _one_image(state)
+    image = image_of(state.layers[0], images)
+    if image is None:
+        raise InvalidSettings("There is no image for the figure.", hint="Open it again.")
+    record = from_layer(image).plane()
+    return write_figure(path, four_panels(record, found.labels, state.table, title=found.name))
 
 
 def _csv(state: TableState, path: Path) -> Path:

@@ -22,7 +22,7 @@ _IMAGE = "image"
 _EARLY = ("slice", CLASS, "ecd_nm", "ecd_px", _IMAGE)
 _FIRST = ("included", "doubtful")
 _LAST = ("centroid_", "box_")  # places are clicked, not read
-_FLAGS = ("edge", "edge_weight", "doubt_reason", "confidence", BY_HAND)
+_FLAGS = ("edge", "edge_weight", "doubt_reason", "doubt_score", "confidence", BY_HAND)
 _TICK, _WARN = "included", "doubtful"
 _SPECIAL = {
     "label": ("label", "number of the particle in the labels layer"),

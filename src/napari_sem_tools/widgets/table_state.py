@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.layers import table_of
 from napari_sem_tools.measurement import MeasureSettings, judge, pool
+from napari_sem_tools.measurement.doubt import BY_HAND, COUNTED, LEFT_OUT
 from napari_sem_tools.widgets.filters import flag
 
 if TYPE_CHECKING:
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BY_HAND", "CLASS", "Step", "TableState", "scales_differ", "with_decisions"]
 
-BY_HAND = "by_hand"
 CLASS = "particle_class"
-_COUNTED, _LEFT_OUT = "counted", "left out"
-_DECIDED = ("included", "doubtful", "doubt_reason", BY_HAND, CLASS)
+_DECIDED = ("included", "doubtful", "doubt_reason", "doubt_score", BY_HAND, CLASS)
+_INCLUDED: dict[str, bool | None] = {COUNTED: True, LEFT_OUT: False, "": None}
 _SAME_SCALE = 1e-3  # relative difference of pixel sizes that still counts as one magnification
 
 
@@ -88,6 +88,7 @@ class TableState:
         self.layers = tuple(layer for layer, _ in pairs)
         self._done: list[Step] = []
         self._undone: list[Step] = []
+        self._earlier = [list(table.attrs.get("decisions", [])) for _, table in pairs]
         self._take([table for _, table in pairs], mixed=mixed)
 
     def _take(self, tables: list[pd.DataFrame], *, mixed: bool) -> None:
@@ -128,6 +129,7 @@ class TableState:
         kept = [one for one, table in zip(self.layers, tables, strict=True) if table is not None]
         if len(kept) < len(self.layers):
             self.layers, self._done, self._undone = tuple(kept), [], []
+            self._earlier = [[] for _ in kept]
             known = {}
         self._take([table for table in tables if table is not None], mixed=mixed)
         for name, words in known.items():
@@ -191,7 +193,7 @@ class TableState:
 
     def count(self, positions: NDArray[Any], wanted: bool | None) -> None:
         """Count particles in the statistics, leave them out, or (None) as the rules say."""
-        word = {True: _COUNTED, False: _LEFT_OUT, None: ""}[wanted]
+        word = {True: COUNTED, False: LEFT_OUT, None: ""}[wanted]
         text = {True: "counted", False: "left out", None: "left to the rules"}[wanted]
         self._decide(BY_HAND, positions, word, text)
 
@@ -218,14 +220,27 @@ class TableState:
         return step.text
 
     def record(self, layer: Any) -> list[dict[str, Any]]:
-        """List the decisions about the particles of a layer, in plain values."""
+        """List the decisions about the particles of a layer, in plain values.
+
+        Parameters
+        ----------
+        layer : napari Labels layer
+
+        Returns
+        -------
+        list of dict
+            As `measurement.decide` notes them, with the time and what was done in words.
+        """
         number = self.layers.index(layer)
-        rows = []
+        rows = list(self._earlier[number])
         for step in self._done:
             own = step.keys[(step.keys >> 52) == number]
             if len(own):
                 labels = (own & 0xFFFFFFFF).tolist()
-                rows.append({"time": step.time, "done": step.text, "labels": labels})
+                row: dict[str, Any] = {"labels": labels, "by": "", "why": ""}
+                if step.column == BY_HAND:
+                    row["included"] = _INCLUDED[str(step.after[0])]
+                rows.append({**row, "time": step.time, "done": step.text})
         return rows
 
     def _decide(self, column: str, positions: NDArray[Any], value: str, text: str) -> None:
@@ -268,7 +283,7 @@ class TableState:
             self.judge(self.settings)
             return
         included = flag(self.table, "included", True).copy()
-        included[rows] = self.column(BY_HAND)[rows] != _LEFT_OUT
+        included[rows] = self.column(BY_HAND)[rows] != LEFT_OUT
         self.table = self.table.assign(included=included)
 
     def _apply_by_hand(self) -> None:
@@ -294,9 +309,9 @@ class TableState:
             stated = layer.metadata.setdefault("sem_table", {})
             if "settings" in self.table.attrs:
                 stated["settings"] = self.table.attrs["settings"]
-            choices = self.record(layer)
-            stated["choices"] = choices
-            layer.metadata["sem_choices"] = choices
+            decisions = self.record(layer)
+            stated["decisions"] = decisions
+            layer.metadata["sem_choices"] = decisions
 
 
 def with_decisions(table: pd.DataFrame) -> pd.DataFrame:
@@ -323,8 +338,8 @@ def with_decisions(table: pd.DataFrame) -> pd.DataFrame:
         return table
     by_hand = table[BY_HAND].to_numpy(object)
     included = flag(table, "included", True).copy()
-    included[by_hand == _COUNTED] = True
-    included[by_hand == _LEFT_OUT] = False
+    included[by_hand == COUNTED] = True
+    included[by_hand == LEFT_OUT] = False
     return table.assign(included=included)
 
 
