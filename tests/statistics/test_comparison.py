@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from napari_sem_tools.errors import InvalidSettings
-from napari_sem_tools.statistics import Sample, compare_samples
+from napari_sem_tools.statistics import Sample, compare_samples, jackknife_intervals
 
 
 def sample_of(rng, m: int, median: float = 20.0, shift: float = 0.15, n: int = 40) -> Sample:
@@ -64,3 +64,12 @@ def test_one_image_has_no_interval_and_two_images_no_comparison() -> None:
     other = Sample(np.ones(2), np.ones(2), np.arange(2), 2, "ecd_px", "px")
     with pytest.raises(InvalidSettings, match="same quantity"):
         compare_samples(sample_of(rng, 3), other)
+
+
+def test_two_equal_samples_have_the_degrees_of_freedom_of_both() -> None:
+    one = sample_of(np.random.default_rng(5), 6)
+    found = compare_samples(one, one, "mean")
+    low, high = jackknife_intervals(one)[0]["mean"]
+    error = math.log(high / low) / 2 / stats.t.ppf(0.975, 5)
+    expected = stats.t.ppf(0.975, 10) * math.sqrt(2) * error
+    assert math.log(found.high) == pytest.approx(expected, rel=1e-9)
