@@ -43,6 +43,17 @@ def test_an_empty_folder_is_named(tmp_path):
         SceneFolder.load(tmp_path)
 
 
+def test_scenes_of_several_files_stand_in_their_order(scenes, tmp_path):
+    one = scenes / "scenes-0000.npz"
+    for name in ("scenes-0000.npz", "scenes-0001.npz"):
+        (tmp_path / name).write_bytes(one.read_bytes())
+    twice, single = SceneFolder.load(tmp_path), SceneFolder.load(scenes)
+    assert len(twice.images) == len(twice.recipes) == 50
+    for name in ("images", "targets", "labels"):
+        assert np.array_equal(getattr(twice, name)[25:], getattr(single, name))
+    assert not SceneFolder.load(scenes, labels=False).labels.size
+
+
 def test_crops_have_range_shape_and_matching_truth(scenes):
     crops = Crops(SceneFolder.load(scenes), 64, np.random.default_rng(0))
     images, targets = crops.batch(6)

@@ -357,6 +357,19 @@ def test_one_cycle_is_that_of_torch():
         theirs.step()
 
 
+def test_a_plateau_rises_stays_and_falls_to_nothing_in_the_last_quarter():
+    from napari_sem_tools.training.learner import Pace
+
+    pace = Pace(rate=2.0, steps=8000, schedule="plateau")
+    rates = [pace.rate_at(step) for step in range(8001)]
+    assert rates[0] < 0.01
+    assert np.all(np.diff(rates[:300]) > 0)
+    assert set(rates[300:6000]) == {2.0}
+    assert np.all(np.diff(rates[6000:]) < 0)
+    assert rates[7000] == pytest.approx(1.0)
+    assert rates[8000] == 0
+
+
 @pytest.mark.usefixtures("networks_extra")
 @pytest.mark.parametrize("name", ["smp:unet:resnet18", "timm:resnet18"])
 def test_networks_of_other_libraries_learn_as_well(name, make_set, tmp_path, store):

@@ -17,6 +17,7 @@ from napari_sem_tools.training.freezing import hold_still
 __all__ = ["Learner", "Pace", "load_checkpoint", "save_checkpoint"]
 
 _WARM_UP = 0.1  # share of the steps until the rate is at its largest
+_RISE_STEPS, _FALL_SHARE = 300, 0.25  # of a plateau
 _START = 1 / 25  # of the largest rate, at the first step
 _END = _START / 1e4  # at the last one
 _BETAS = (0.95, 0.85)  # the momentum is low where the rate is high
@@ -34,7 +35,7 @@ class Pace:
         The largest learning rate.
     steps, steps_per_epoch : int
         Of the whole training, and of an epoch.
-    schedule : {"one-cycle", "cosine", "constant", "halving"}
+    schedule : {"one-cycle", "cosine", "plateau", "constant", "halving"}
     optimiser : {"adamw", "adam"}
     weight_decay : float
     average : float
@@ -45,6 +46,7 @@ class Pace:
     References
     ----------
     .. [1] L. N. Smith, N. Topin, "Super-convergence", arXiv 1708.07120 (2017): one cycle.
+    .. [2] S. Hu et al., "MiniCPM", arXiv 2404.06395 (2024): warm up, stay, decay (plateau).
     """
 
     rate: float
@@ -88,9 +90,19 @@ def _up_and_down(pace: Pace, step: int, first: float, middle: float, last: float
     return _cosine_between(middle, last, (step - turn) / max(pace.steps - turn, 1))
 
 
+def _plateau(pace: Pace, step: int) -> float:
+    """Rise, stay, and fall to nothing in the last quarter: the end can be chosen late."""
+    rise = min(_RISE_STEPS, 0.1 * pace.steps)
+    fall = (1 - _FALL_SHARE) * pace.steps
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    return min(1.0, max(pace.steps - step, 0) / max(pace.steps - fall, 1))
+
+
 _SCHEDULES: dict[str, Callable[[Pace, int], float]] = {
     "one-cycle": lambda pace, step: _up_and_down(pace, step, _START, 1, _END),
     "cosine": lambda pace, step: _cosine_between(1, 0, step / max(pace.steps, 1)),
+    "plateau": _plateau,
     "constant": lambda pace, step: 1.0,
     "halving": lambda pace, step: 0.5 ** (step // pace.steps_per_epoch // _HALF_EVERY),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import functools
 import io
 import os
@@ -37,12 +36,15 @@ class SeparationTraining(Settings):
     steps: Annotated[int, described("Optimiser steps", min=1, max=10_000_000)] = 8000
     batch: Annotated[int, described("Crops a step, per process", min=1, max=1024)] = 4
     crop_px: Annotated[int, described("Side of a crop", min=64, max=2048)] = 256
-    learning_rate: Annotated[float, described("Peak of the one-cycle", min=1e-6, max=1.0)] = 3e-3
+    learning_rate: Annotated[float, described("Largest rate", min=1e-6, max=1.0)] = 2e-3
+    schedule: Annotated[
+        Literal["plateau", "one-cycle", "cosine"], described("How the rate changes")
+    ] = "plateau"
     weight_decay: Annotated[float, described("AdamW", min=0.0, max=1.0)] = 0.02
     touching: Annotated[float, described("Weight between touching particles", min=0, max=50)] = 3.0
     letters: Annotated[float, described("Share of crops with letters", min=0.0, max=1.0)] = 0.4
     average: Annotated[float, described("Decay of the averaged weights", min=0, max=1)] = 0.998
-    seed: Annotated[int, described("Seed of weights and crops", min=0, max=2**31)] = 5
+    seed: Annotated[int, described("Seed of weights and crops", min=0, max=2**31)] = 26
     processes: Annotated[int, described("Processes that share a step", min=1, max=64)] = 2
     device: Annotated[
         Literal["auto", "cuda", "mps", "cpu"],
@@ -145,8 +147,7 @@ def _crops(scenes: Path, settings: SeparationTraining) -> Any:
     from napari_sem_tools.training.crops import Crops
     from napari_sem_tools.training.scenes import SceneFolder
 
-    loaded = SceneFolder.load(scenes)
-    loaded = dataclasses.replace(loaded, labels=loaded.labels[:0])  # not needed: frees memory
+    loaded = SceneFolder.load(scenes, labels=False)
     rng = np.random.default_rng(settings.seed)
     return Crops(loaded, settings.crop_px, rng, letters=settings.letters)
 
@@ -159,6 +160,7 @@ def _learner(settings: SeparationTraining, widths: tuple[int, ...]) -> Learner:
     pace = Pace(
         rate=settings.learning_rate,
         steps=settings.steps,
+        schedule=settings.schedule,
         weight_decay=settings.weight_decay,
         average=settings.average,
     )

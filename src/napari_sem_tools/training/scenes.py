@@ -112,7 +112,7 @@ class SceneFolder:
     recipes: list[dict[str, Any]]
 
     @classmethod
-    def load(cls, folder: Path, *, shards: slice = slice(None)) -> SceneFolder:
+    def load(cls, folder: Path, *, shards: slice = slice(None), labels: bool = True) -> SceneFolder:
         """Read the files of a folder.
 
         Parameters
@@ -120,6 +120,8 @@ class SceneFolder:
         folder : Path
         shards : slice, optional
             Which of the sorted files.
+        labels : bool, optional
+            False: they are left out (none are needed to learn), which saves memory.
 
         Returns
         -------
@@ -135,9 +137,21 @@ class SceneFolder:
             raise InvalidTrainingSet(
                 f"{folder} holds no rendered scenes.", hint="Render them with render_scenes first."
             )
-        parts = [np.load(path, allow_pickle=False) for path in paths]
-        recipes = [r for part in parts for r in json.loads(part["recipes"].tobytes())]
-        images, targets, labels = (
-            np.concatenate([part[key] for part in parts]) for key in ("images", "targets", "labels")
-        )
-        return cls(images, targets, labels, recipes)
+        wanted = ("images", "targets", *(["labels"] if labels else []))
+        arrays: dict[str, NDArray[Any]] = {}
+        recipes: list[dict[str, Any]] = []
+        for place, path in enumerate(paths):  # one file at a time: twice the whole is too much
+            with np.load(path, allow_pickle=False) as part:
+                for key in wanted:
+                    block = part[key]
+                    if not place:
+                        shape = (len(paths) * _SHARD, *block.shape[1:])
+                        arrays[key] = np.empty(shape, block.dtype)
+                    arrays[key][len(recipes) : len(recipes) + len(block)] = block
+                recipes += json.loads(part["recipes"].tobytes())
+        count = len(recipes)
+        none = np.zeros((0, *arrays["images"].shape[1:]), np.uint16)
+        return cls(
+            arrays["images"][:count], arrays["targets"][:count],
+            arrays["labels"][:count] if labels else none, recipes,
+        )  # fmt: skip
