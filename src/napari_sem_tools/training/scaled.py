@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.models.card import InputSpec
-from napari_sem_tools.segmentation.network import scaled_grey
+from napari_sem_tools.segmentation.looking import scaled_grey
 from napari_sem_tools.training.folder import Pair
 from napari_sem_tools.training.tables import ClassRow
 
