@@ -54,7 +54,8 @@ is taken as unknown (0). `conditions` says how many such numbers there are.
 _TAIL = """
 - `smp:unet:resnet34` is one of smp; `smp:Unet` with `encoder_name` among the arguments is the same.
   Images must be multiples of `network.multiple`, mostly 32; tiles are. `deeplabv3`, `deeplabv3plus`
-  and `pan` dilate the encoder, which those of VGG, DenseNet, Inception and Xception refuse; `dpt`
+  and `pan` dilate the encoder, which those of VGG, DenseNet, Inception and Xception refuse; `linknet` and
+  `unetplusplus` refuse those of SegFormer (`mit_`); `dpt`
   takes transformers of timm alone, e.g. `smp:dpt:tu-vit_small_patch16_224`.
 - `timm:convnext_tiny` with `task`: `classification` (logits), `embedding` (the features),
   `focus` (a score), `segmentation` (maps through a feature pyramid, at the image's size).
@@ -76,6 +77,10 @@ in the user's cache; a safetensors file is read as it is, a `.pth` in a process 
 [what is trusted](models.md#what-is-trusted)). All of the encoder must fit by name and shape, or
 nothing is changed; the first convolution for three colours is added up for one grey channel. Our
 `resnet18` takes weights of torchvision's and timm's ResNet-18 and needs neither.
+
+There is no table of known addresses. torchvision and timm publish eight digits of the SHA-256 of
+their files, in the names, MicroNet none, and weights are not loaded by a part of a hash. Compute
+it once from a copy that you trust: `sha256sum resnet50.pth`.
 
 ## Details
 """

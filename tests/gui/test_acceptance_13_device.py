@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from engine_parts import choose, particles, wait
 from small_models import add_model
 
+import napari_sem_tools as sem
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.models import devices
 from napari_sem_tools.models.store import Store
@@ -111,7 +114,9 @@ def test_13_what_lacks_is_said_in_one_sentence_and_threshold_works(
     choose(widget, "threshold")
     widget.run_button.click()
     wait(lambda: not widget.work.running)
-    assert model.layers["large particles"].data.max() > 20
+    labels = model.layers["large particles"]
+    assert labels.data.max() > 20
+    assert len(sem.measure(labels, model.layers[0])) == labels.data.max(), "all that is classical"
 
 
 @pytest.mark.torch
@@ -129,22 +134,51 @@ def test_13_without_cuda_the_cpu_is_taken_and_the_reason_is_said(
     assert widget.device_line.text().startswith("Networks run on cpu (")
 
 
-@pytest.mark.slow
-def test_13_doctor_says_why_torch_does_not_load(tmp_path: Path) -> None:
-    import os
-    import subprocess
+def absent_torch(folder: Path) -> dict[str, str]:
+    """Python finds no torch."""
+    (folder / "sitecustomize.py").write_text("import sys; sys.modules['torch'] = None\n")
+    return {"PYTHONPATH": str(folder)}
 
-    (tmp_path / "torch").mkdir()
-    (tmp_path / "torch" / "__init__.py").write_text(f"raise OSError({BROKEN!r})\n")
+
+def broken_torch(folder: Path) -> dict[str, str]:
+    """There is a torch that Windows does not load."""
+    (folder / "torch").mkdir()
+    (folder / "torch" / "__init__.py").write_text(f"raise OSError({BROKEN!r})\n")
+    return {"PYTHONPATH": str(folder)}
+
+
+def cuda_demanded(folder: Path) -> dict[str, str]:
+    """A device is asked for that may not be there."""
+    return {"NAPARI_SEM_TOOLS_DEVICE": "cuda"}
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lack", "said"),
+    [
+        (absent_torch, "not installed; the threshold method needs none"),
+        (broken_torch, "older C++ runtime"),
+        (cuda_demanded, "The device cuda is not available: PyTorch is built without CUDA"),
+    ],
+)
+def test_13_doctor_says_why_networks_do_not_run_and_that_the_main_job_does(
+    tmp_path: Path, lack: Callable[[Path], dict[str, str]], said: str
+) -> None:
+    import torch
+
+    if lack is cuda_demanded and torch.version.cuda is not None:
+        pytest.skip("this PyTorch is built for CUDA")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "napari_sem_tools.cli.main", "doctor"],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        env=os.environ | lack(tmp_path),
         capture_output=True,
         text=True,
         check=False,
     )
-    print(done.stdout)
-    assert "older C++ runtime" in done.stdout or "WinError 1114" in done.stdout
+    print(done.stdout.split("torch\n")[1].split("napari\n")[0])
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
     assert "works:" in done.stdout.split("main job")[1]
     assert done.returncode == 0
 
@@ -152,8 +186,6 @@ def test_13_doctor_says_why_torch_does_not_load(tmp_path: Path) -> None:
 @pytest.mark.torch
 @pytest.mark.slow
 def test_13_the_command_gui_loads_torch_before_qt() -> None:
-    import subprocess
-
     code = """
 import sys
 from napari_sem_tools.cli import gui

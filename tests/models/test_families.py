@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 import types
 
@@ -16,6 +17,11 @@ from .test_card import assert_one_sentence
 
 pytestmark = pytest.mark.torch
 ignore_old_names = pytest.mark.filterwarnings("ignore:`timm-` encoders are deprecated")
+
+
+RIGID = ("vgg", "densenet", "inception", "xception")  # they cannot be dilated
+
+DILATING = ("deeplabv3", "deeplabv3plus", "pan")  # architectures that dilate the encoder
 
 
 def on_meta(name: str, **arguments: object):
@@ -48,6 +54,38 @@ def test_every_encoder_of_smp_gives_maps_of_the_image():
             assert network.eval()(image).shape == (2, 2, 128, 96)
 
 
+def encoder_families() -> list[str]:
+    """One encoder of every family of smp: of ResNets, of EfficientNets, ..."""
+    first: dict[str, str] = {}
+    for encoder in sorted({name.split(":")[2] for name in families.smp_names()}):
+        first.setdefault(re.split(r"[-_]?\d", encoder)[0], encoder)
+    return list(first.values())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("networks_extra")
+@ignore_old_names
+def test_every_architecture_of_smp_is_built_with_every_family_of_encoders():
+    """The pairs of all members take minutes (`every_pair`); families differ, members hardly."""
+    encoders = encoder_families()
+    assert len(encoders) > 15
+    architectures = {name.split(":")[1] for name in families.smp_names()}
+    assert len(architectures) > 10
+    for architecture, encoder in itertools.product(sorted(architectures), encoders):
+        name = f"smp:{architecture}:{encoder}"
+        try:
+            network = build(name) if encoder.startswith("mit_") else on_meta(name)
+        except UntrustedModel as error:
+            assert_one_sentence(error)
+            if encoder.startswith("mit_"):
+                assert architecture in ("linknet", "unetplusplus", *DILATING), name
+            else:
+                assert architecture in DILATING, name
+                assert encoder.startswith(RIGID), name
+        else:
+            assert network.multiple in (8, 16, 32)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("networks_extra")
 @ignore_old_names
@@ -62,9 +100,8 @@ def test_every_pair_of_smp_is_built_or_refused_in_a_sentence():
             assert_one_sentence(error)
             refused.add(tuple(name.split(":")[1:]))
     # these three dilate the encoder, and these encoders cannot be dilated
-    assert {architecture for architecture, _ in refused} <= {"deeplabv3", "deeplabv3plus", "pan"}
-    rigid = ("vgg", "densenet", "inception", "xception")
-    assert all(encoder.startswith(rigid) for _, encoder in refused)
+    assert {architecture for architecture, _ in refused} <= set(DILATING)
+    assert all(encoder.startswith(RIGID) for _, encoder in refused)
 
 
 @pytest.mark.usefixtures("networks_extra")

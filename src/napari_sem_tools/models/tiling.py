@@ -228,6 +228,7 @@ def predict_tiled(
                 report(progress, done, total, "network")
             if batch.columns[-1].last == shape[1]:
                 bands.write(batch.row)
+            del maps, tile  # the network takes their place for the next ones
     return out
 
 
