@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_sem_tools.errors import SemError
-from napari_sem_tools.files import replace_folder, sweep, write_file, write_text
+from napari_sem_tools.errors import OutputExists, SemError
+from napari_sem_tools.files import only_writer, replace_folder, sweep, write_file, write_text
 
 SOURCE = Path(__file__).parents[1] / "src" / "napari_sem_tools"
 BENCH = Path(__file__).with_name("crash_bench.py")
@@ -121,6 +121,7 @@ ALLOWED = {  # file: calls with guarantees or done-marks of their own, each with
     "files.py": {"*"},  # the one that writes
     "cli/main.py": {"open"},  # the null device, once nobody reads stdout any more
     "models/archive.py": {"open"},  # a member of an archive that write_file has opened
+    "reporting/pdf.py": {"savefig"},  # a page of a book in memory, which write_file then writes
 }
 OURS = {"write_text"}  # also the name of our own function, when called without an object
 
@@ -218,3 +219,26 @@ def test_the_search_finds_what_writes(line: str, tmp_path: Path) -> None:
 def test_the_search_leaves_readers_alone(line: str, tmp_path: Path) -> None:
     (tmp_path / "room.py").write_text(line)
     assert not writing_calls(tmp_path / "room.py")
+
+
+def test_a_place_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    with only_writer(tmp_path / "out"):
+        with pytest.raises(OutputExists, match="another run"), only_writer(tmp_path / "out"):
+            raise AssertionError
+        with only_writer(tmp_path / "other"):
+            pass
+    with only_writer(tmp_path / "out"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_writer_that_was_killed_holds_no_place(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from napari_sem_tools.files import only_writer\n"
+        "with only_writer(Path(sys.argv[1])): os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=False)
+    assert done.returncode == 9
+    with only_writer(tmp_path / "out"):
+        pass
+    assert not list(tmp_path.iterdir())

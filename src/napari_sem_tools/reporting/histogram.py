@@ -12,7 +12,7 @@ from napari_sem_tools.reporting.records import short
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["bin_edges", "draw_histogram", "histogram_figure"]
+__all__ = ["bin_edges", "draw_histogram", "histogram_figure", "mostly_right", "plain_numbers"]
 
 MIN_BINS, MAX_BINS = 8, 60
 _GSD_OF_LOGARITHMIC_CLASSES = 1.5  # above it, classes equal in ln d
@@ -101,7 +101,7 @@ def draw_histogram(axes: Any, sizes: ArrayLike, *, unit: str, min_width: float =
         _logarithmic_axis(axes, edges)
     axes.set_ylabel("particles per class (number-weighted)")
     axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.set_ylim(0, max(1.0, 1.12 * counts.max()))
+    axes.set_ylim(0, max(1.0, 1.2 * counts.max()))
     _write_statistics(axes, values, unit, edges, logarithmic=logarithmic)
 
 
@@ -141,13 +141,46 @@ def _within(edges: NDArray[np.float64], low: float, high: float) -> NDArray[np.f
 
 def _logarithmic_axis(axes: Any, edges: NDArray[np.float64]) -> None:
     """Use a logarithmic size axis with plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     axes.set_xscale("log")
     axes.set_xlim(edges[0] / 1.05, edges[-1] * 1.05)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    plain_numbers(axes.xaxis, float(edges[0]), float(edges[-1]))
+
+
+def plain_numbers(axis: Any, low: float, high: float) -> None:
+    """Write 20, 50, 100 on a logarithmic axis instead of powers of ten.
+
+    Parameters
+    ----------
+    axis : matplotlib Axis
+    low, high : float
+        What it shows; a short axis has more numbers a decade.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    steps = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0) if high < 8 * low else (1.0, 2.0, 5.0)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def mostly_right(median: float, edges: NDArray[np.float64], *, logarithmic: bool) -> bool:
+    """Tell whether the bars stand in the right half, so that texts belong into the left one.
+
+    Parameters
+    ----------
+    median : float
+    edges : float64 array
+        Of the classes.
+    logarithmic : bool
+        Of the axis.
+
+    Returns
+    -------
+    bool
+    """
+    low, high = float(edges[0]), float(edges[-1])
+    middle = np.sqrt(max(low, 1e-12) * high) if logarithmic else 0.5 * (low + high)
+    return bool(median > middle)
 
 
 def _write_statistics(
@@ -170,7 +203,7 @@ def _write_statistics(
         f"SD {short(deviation)} {unit}",
         classes,
     )
-    left = median > 0.5 * (edges[0] + edges[-1]) and not logarithmic
+    left = mostly_right(median, edges, logarithmic=logarithmic)
     axes.text(
         0.03 if left else 0.97,
         0.97,

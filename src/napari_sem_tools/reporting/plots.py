@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.errors import InvalidSettings
-from napari_sem_tools.reporting.histogram import bin_edges, draw_histogram
+from napari_sem_tools.reporting.histogram import (
+    bin_edges,
+    draw_histogram,
+    mostly_right,
+    plain_numbers,
+)
 from napari_sem_tools.reporting.records import short
 
 if TYPE_CHECKING:
@@ -218,7 +223,7 @@ def draw_images(axes: Any, found: Distribution) -> None:
     sizes = found.pooled
     if sizes[-1] > 8 * sizes[0]:
         axes.set_yscale("log")
-        _plain_numbers(axes.yaxis, sizes)
+        plain_numbers(axes.yaxis, sizes[0], sizes[-1])
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -256,9 +261,9 @@ def _histogram(axes: Any, found: Distribution) -> None:
         expected = found.pooled.size * np.diff(below(edges))
         middle = 0.5 * (edges[1:] + edges[:-1])
         axes.plot(middle, expected, color=_ORANGE, lw=1.6, label=f"{name} fit")
-        median_right = np.median(found.pooled) > 0.5 * (edges[0] + edges[-1])
-        place = "center left" if median_right and axes.get_xscale() == "linear" else "center right"
-        axes.legend(loc=place, frameon=False, fontsize=8.5)
+        logarithmic = axes.get_xscale() == "log"
+        right = mostly_right(float(np.median(found.pooled)), edges, logarithmic=logarithmic)
+        axes.legend(loc="center left" if right else "center right", frameon=False, fontsize=8.5)
     _mark_100_nm(axes, found, height=0.25)
 
 
@@ -279,17 +284,7 @@ def _size_axis(axes: Any, found: Distribution, *, logarithmic: bool) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if logarithmic and found.pooled.size > 1 and found.pooled[-1] > found.pooled[0]:
         axes.set_xscale("log")
-        _plain_numbers(axes.xaxis, found.pooled)
-
-
-def _plain_numbers(axis: Any, sizes: Floats) -> None:
-    """Write 20, 50, 100 on a logarithmic axis instead of powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    narrow = sizes[-1] < 5 * sizes[0]
-    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8) if narrow else (1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+        plain_numbers(axes.xaxis, found.pooled[0], found.pooled[-1])
 
 
 def _spread(count: int, most: int = _MOST_POINTS) -> NDArray[np.int64]:
