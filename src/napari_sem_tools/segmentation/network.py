@@ -50,7 +50,7 @@ class NetworkSettings(Settings):
         Less certain particles are dropped.
     fill_holes : bool
         Fill holes inside particles.
-    device : {"auto", "cuda", "mps", "cpu"}
+    device : {"auto", "cuda", "mps", "cpu", "subprocess"}
         Where the network runs.
 
     Examples
@@ -76,7 +76,7 @@ class NetworkSettings(Settings):
     ] = 0.5
     fill_holes: Annotated[bool, described("Fill holes inside particles")] = True
     device: Annotated[
-        Literal["auto", "cuda", "mps", "cpu"],
+        Literal["auto", "cuda", "mps", "cpu", "subprocess"],
         described("Where the network runs; auto: as the preferences say"),
     ] = "auto"
 
