@@ -53,6 +53,10 @@ class TrainingRun:
     ...     for event in run.poll():
     ...         print(event.kind, event.epoch, event.loss, event.scores)
     >>> card = run.wait()  # doctest: +SKIP
+    >>> TrainingRun.start("my set", "A B")
+    Traceback (most recent call last):
+        ...
+    napari_sem_tools.errors.UntrustedModel: The model is called 'A B', which is not a plain name.
     """
 
     def __init__(
