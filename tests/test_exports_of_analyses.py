@@ -22,10 +22,6 @@ from napari_sem_tools.reading import region_mask
 from napari_sem_tools.tiff import write_tiff
 
 NM = 2.5
-needs_fast = pytest.mark.skipif(
-    any(__import__("importlib.util").util.find_spec(n) is None for n in ("openpyxl", "pyarrow")),
-    reason="openpyxl and pyarrow come with the extra 'fast'",
-)
 
 
 def discs(count: int = 30, *, seed: int = 0, size: int = 260) -> np.ndarray:
@@ -44,7 +40,7 @@ def discs(count: int = 30, *, seed: int = 0, size: int = 260) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
-    """Two images with all exports."""
+    """Two images with all exports but the PDF."""
     pytest.importorskip("openpyxl")
     pytest.importorskip("pyarrow")
     folder = tmp_path_factory.mktemp("whole")
@@ -52,13 +48,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
         scale = sem.Calibration((NM, NM), "typed")
         write_tiff(folder / "in" / f"{name}.tif", discs(seed=seed), calibration=scale)
     return sem.analyze(
-        folder / "in", folder / "out", method="threshold", exports="all",
+        folder / "in", folder / "out", method="threshold", exports="xlsx,parquet,roi,geojson,coco",
         statistics_settings={"bootstrap": 99},
     )  # fmt: skip
 
 
 def test_every_export_lies_where_the_table_says(whole: Analysis) -> None:
-    for row in EXPORTS.values():
+    assert len(whole.plan.exports) == len(EXPORTS) - 1
+    for row in (EXPORTS[name] for name in whole.plan.exports):
         assert (whole.out / row.files).exists(), row.files
         assert row.files in (whole.out / "report.html").read_text("utf-8")
     assert {p.name for p in (whole.out / "rois").iterdir()} == {"a.zip", "b.zip"}
@@ -119,6 +116,7 @@ def test_a_statistic_is_the_same_in_every_file(whole: Analysis) -> None:
     assert f"{100 * share:.1f} %" in page
 
 
+@pytest.mark.slow
 def test_the_script_repeats_every_number(whole: Analysis) -> None:
     done = subprocess.run(
         [sys.executable, str(whole.out / "analysis.py")],
@@ -147,6 +145,15 @@ def test_the_report_states_uncertainty_verdict_fits_and_conditions(whole: Analys
         assert image.file_sha256 in page
     assert "Crofton" in page
     assert "µm²" in page
+
+
+@pytest.mark.slow
+def test_the_pdf_draws_the_panels_again_from_file_and_labels(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "a.tif", discs(9, size=130))
+    with pytest.warns(SemWarning, match="Uncalibrated"):
+        result = sem.analyze(path, tmp_path / "out", method="threshold", exports="pdf")
+    content = (result.out / "report.pdf").read_bytes()
+    assert content.count(b"/Subtype /Image") == 3  # three pictures; histogram and text are lines
 
 
 def test_outlines_of_an_export_are_the_labels_on_disk(whole: Analysis) -> None:
@@ -209,7 +216,7 @@ def test_two_runs_never_write_to_one_place(stack: Path, tmp_path: Path) -> None:
 
 def test_pixels_that_are_not_square_are_exported_and_said(tmp_path: Path) -> None:
     image = sem.Micrograph(discs(9, size=130), calibration=sem.Calibration((4.0, 2.0), "typed"))
-    result = sem.analyze(image, tmp_path / "out", method="threshold", exports="pdf,geojson")
+    result = sem.analyze(image, tmp_path / "out", method="threshold", exports="geojson")
     geo = json.loads((tmp_path / "out" / "geojson" / "image.geojson").read_text("utf-8"))
     assert geo["properties"]["pixel_size_nm"] == [4.0, 2.0]
     area = result.table["area_px"] * 8.0
