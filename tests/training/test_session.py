@@ -253,6 +253,20 @@ def test_settings_that_do_not_go_together_are_refused(make_set, tmp_path, store)
         train(folder, tmp_path / "by", store, TINY.replace(targets="foreground", judge_by="pq"))
 
 
+def test_a_split_of_the_users_own_is_obeyed_and_its_leaks_are_said(make_set, store):
+    from napari_sem_tools.training.plan import resolve
+
+    folder = make_set(4)
+    rows = ["field_0,A,train", "field_1,B,train", "field_2,B,val", "field_3,C,test"]
+    (folder / "images.csv").write_text("\n".join(["name,group,mine", *rows]) + "\n")
+    plan = resolve(folder, TINY.replace(split_by="mine"), store)
+    assert plan.split.train == ("field_0", "field_1")
+    assert plan.split.validation == ("field_2",)
+    assert any("images of B on both sides" in note for note in plan.notes)
+    fair = resolve(folder, TINY.replace(validation_share=0.34), store)
+    assert not any("both sides" in note for note in fair.notes)
+
+
 def test_a_loss_that_is_no_number_ends_the_training_with_a_sentence():
     import torch
 

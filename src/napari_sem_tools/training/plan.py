@@ -198,9 +198,16 @@ def resolve(
             "Who judges is drawn anew for each epoch, so those images were learned from in "
             "others: the scores say little about new images."
         )
+    split = _split(checked, settings)
+    shared = sorted(_groups(checked, split.train) & _groups(checked, split.validation))
+    if shared:  # only a split by column can do it
+        notes.append(
+            f"The column {settings.split_by} has images of {', '.join(shared[:5])} on both sides: "
+            "the scores say little about new specimens."
+        )
     return TrainingPlan(
         folder=checked,
-        split=_split(checked, settings),
+        split=split,
         settings=settings,
         start=start,
         architecture=start.architecture if start else settings.architecture,
@@ -246,6 +253,12 @@ def _split(checked: CheckedFolder, settings: TrainingSettings) -> Split:
             hint="Write it into images.csv: name, and the words train and val.",
         )
     return split_by_column(checked.samples, column)
+
+
+def _groups(checked: CheckedFolder, names: tuple[str, ...]) -> set[str]:
+    """Return the groups of some images."""
+    chosen = set(names)
+    return {sample.group for sample in checked.samples if sample.name in chosen}
 
 
 def _arguments(settings: TrainingSettings) -> dict[str, Any]:
