@@ -139,7 +139,7 @@ def test_9_memory_that_never_suffices_is_said_in_a_sentence(
     widget = open_widget(SegmentWidget, model)
     choose(widget, seer)
     before = state(model)
-    monkeypatch.setattr(network, "decode", full)
+    monkeypatch.setattr(network, "fuse", full)
     widget.run_button.click()
     wait(lambda: not widget.work.running)
     assert "too little memory" in widget.status_line.text()
