@@ -16,6 +16,18 @@ from pathlib import Path
 from typing import Any
 
 PLUGIN = "napari-sem-tools"
+TOY = {  # a training that shows curves within a minute
+    "start": "none",
+    "arguments": '{"widths": [16, 32, 48]}',
+    "epochs": 12,
+    "steps_per_epoch": 10,
+    "crop_px": 96,
+    "learning_rate": 1e-2,
+    "average": 0.9,
+    "augmentation": "flips",
+    "threads": 1,
+}
+EPOCHS_SHOWN = 8
 HERE = Path(__file__).resolve().parents[1] / "docs" / "images"
 TITLES = {
     "calibrate": "Calibrate",
@@ -23,6 +35,7 @@ TITLES = {
     "measure": "Measure",
     "table": "Particle table",
     "models": "Models",
+    "train": "Train",
 }
 
 
@@ -59,6 +72,7 @@ def main(source: str | None = None, folder: Path = HERE) -> None:
     models = opened["models"][1]
     pump(until=lambda: not (models.listing.running or models.device_work.running))
     draw_widget(opened, "models", folder)
+    draw_training(opened, folder)
     opened["table"][0].raise_()
     pump()
     viewer.screenshot(str(folder / "window.png"), canvas_only=False, flash=False)
@@ -95,11 +109,41 @@ def draw_widget(opened: dict[str, Any], name: str, folder: Path, part: str = "")
     shrink(path)
 
 
-def pump(seconds: float = 1.0, *, until: Callable[[], bool] = lambda: True) -> None:
+def draw_training(opened: dict[str, Any], folder: Path) -> None:
+    """Draw a training under way, on simulated images and into a registry of its own."""
+    import napari_sem_tools as sem
+    from napari_sem_tools.models import models
+    from napari_sem_tools.models.locations import Place
+    from napari_sem_tools.models.store import Store
+    from napari_sem_tools.tiff import write_tiff
+
+    place = Path(tempfile.mkdtemp())
+    models.__dict__["_store"] = Store([Place(place / "models", "user")])
+    scene = sem.SimulationSettings(width_px=256, height_px=192, particles=20, diameter_nm=50)
+    for seed in range(3):
+        made = sem.simulate(scene, seed)
+        write_tiff(place / "my-oxide" / "images" / f"field_{seed}.tif", made.image.pixels)
+        write_tiff(place / "my-oxide" / "masks" / f"field_{seed}.tif", made.labels)
+    dock, train = opened["train"]
+    dock.raise_()
+    train.choices.show_settings(train.choices.settings().replace(**TOY))
+    train.set.choose(place / "my-oxide")
+    pump(until=lambda: not train.set.checking)
+    train.run_button.click()
+    pump(until=lambda: len(train.course.curves.rows) >= EPOCHS_SHOWN, limit=600)
+    train.set.edit.setText("my-oxide")  # not the temporary folder of whoever draws this
+    draw_widget(opened, "train", folder)
+    train.run_button.click()
+    pump(until=lambda: not train.work.running)
+
+
+def pump(
+    seconds: float = 1.0, *, until: Callable[[], bool] = lambda: True, limit: float = 60
+) -> None:
     """Let the window work until a condition holds, and a moment longer."""
     from qtpy.QtWidgets import QApplication
 
-    end = time.monotonic() + 60
+    end = time.monotonic() + limit
     while not until() and time.monotonic() < end:
         QApplication.processEvents()
     end = time.monotonic() + seconds

@@ -20,7 +20,7 @@ MENUS = {
     "napari/layers/segment": ("Segment particles",),
     "napari/layers/measure": ("Measure", "Particle table"),
     "napari/layers/filter": ("Strip and letters as mask",),
-    "napari/layers/data": ("Models",),
+    "napari/layers/data": ("Models", "Train", "Save image and labels as training sample"),
     "napari/file/new_layer": ("Measuring region", "Region to leave out"),
 }
 
@@ -85,7 +85,7 @@ def test_the_window(make_napari_viewer_proxy: Any, discs: Any) -> None:
 
 def open_and_close(viewer: Any) -> None:
     """Open each widget without a layer, quickly, twice."""
-    for title in ("Models", "Models"):
+    for title in ("Models", "Models", "Train", "Train"):
         dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, title)
         QApplication.processEvents()
         viewer.window.remove_dock_widget(dock)

@@ -39,6 +39,7 @@ class CoursePage(QWidget):
         split.addWidget(self.curves)
         split.addWidget(self.previews)
         split.setChildrenCollapsible(False)
+        split.setSizes([1000, 1000])  # parts of the height
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 6, 0, 0)
         column.addWidget(split, 1)
