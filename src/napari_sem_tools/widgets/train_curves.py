@@ -20,10 +20,10 @@ SCORES = {
     "mean_iou": "mean IoU",
     "mean_dice": "Dice",
 }
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")  # Okabe and Ito
+_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#0072b2")  # Okabe and Ito
 _LOSS = "#d55e00"
 _HEIGHT = 210  # px, the least at which both curves can be read
-_PAUSE_MS = 300  # between two drawings
+_PAUSE_MS = 800  # between two drawings, which take some 80 ms
 _MARGINS = 52, 10, 44, 8  # px left, right, below and above the axes
 _GAP = 0.09
 _ROUNDED = 1e-5  # of the numbers in the log
