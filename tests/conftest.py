@@ -33,6 +33,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("torch is not installed; it comes with the extra 'torch'")
 
 
+@pytest.fixture
+def threshold_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes after the particles are found is tested with the fast method, torch or not."""
+    from napari_sem_tools.segmentation import methods
+
+    monkeypatch.setattr(methods, "_BEST", "no model of this name")
+
+
 @pytest.fixture(scope="session")
 def networks_extra() -> Iterator[None]:
     """smp, timm and torchvision; tests that ask for it skip where one is absent."""

@@ -31,6 +31,8 @@ from napari_sem_tools.errors import (
 from napari_sem_tools.simulation import write_sample
 from napari_sem_tools.tiff import write_tiff
 
+pytestmark = pytest.mark.usefixtures("threshold_by_default")
+
 ALWAYS = {
     "report.html",
     "figure.png",

@@ -22,6 +22,7 @@ from napari_sem_tools.micrograph import Calibration
 from napari_sem_tools.tiff import write_tiff
 
 NM = Calibration((2.0, 2.0), "typed")
+pytestmark = pytest.mark.usefixtures("threshold_by_default")
 
 
 @pytest.fixture
@@ -194,6 +195,27 @@ def test_settings_reach_the_summary(image_file: Path, tmp_path: Path) -> None:
     assert summary["settings"]["min_size_px"] == 3.5
     assert summary["settings"]["polarity"] == "bright"
     assert summary["measure_settings"]["leave_out_doubtful"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        (["--polarity", "bright"], "threshold"),
+        (["--polarity=bright"], "threshold"),
+        (["--min-size-px", "3"], "particles"),
+        ([], "particles"),
+    ],
+)
+def test_a_setting_that_only_the_threshold_has_names_the_threshold(words, method, monkeypatch):
+    from napari_sem_tools import segmentation
+    from napari_sem_tools.cli.options import chosen_method
+    from napari_sem_tools.segmentation.methods import Choice, Method, choose_method
+
+    best = Choice("particles", Method(segmentation.NetworkSettings, lambda: None, ""), "the best")
+    monkeypatch.setattr(
+        segmentation, "choose_method", lambda name=None: choose_method(name) if name else best
+    )
+    assert chosen_method(["image.tif", *words]).name == method
 
 
 def test_simulated_images_are_accepted_by_analyze(

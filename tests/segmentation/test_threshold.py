@@ -44,7 +44,7 @@ CENTRES = [(40, 40), (40, 110), (110, 60), (110, 150)]
 @pytest.mark.parametrize(("inside", "outside"), [(170, 60), (60, 170)])
 def test_separate_discs_are_found_whether_bright_or_dark(inside, outside):
     image, truth = discs(CENTRES, 20, inside=inside, outside=outside)
-    found = segment(Micrograph(image))
+    found = segment(Micrograph(image), "threshold")
     assert evaluate(truth, found)["ap75"] == 1
     assert found.settings["polarity"] == ("bright" if inside > outside else "dark")
 
@@ -53,14 +53,14 @@ def test_bright_discs_that_fill_most_of_the_picture_are_not_taken_for_background
     centres = [(y, x) for y in range(5, 170, 44) for x in range(8, 210, 44)]
     image, truth = discs(centres, 18)
     assert (truth > 0).mean() > 0.55
-    found = segment(Micrograph(image))
+    found = segment(Micrograph(image), "threshold")
     assert found.settings["polarity"] == "bright"
     assert evaluate(truth, found)["ap50"] > 0.9
 
 
 def test_touching_discs_are_cut_at_the_neck():
     image, truth = discs([(80, 60), (80, 98), (80, 136)], 20)
-    found = segment(Micrograph(image))
+    found = segment(Micrograph(image), "threshold")
     assert found.count == 3
     assert evaluate(truth, found)["ap75"] == 1
 
@@ -70,7 +70,7 @@ def test_overlapping_discs_without_a_neck_are_cut_at_a_dark_line():
     body = (np.abs(yy - 80) < 25) & (np.abs(xx - 100) < 60)
     image = np.where(body, 170, 60)
     image[body & (np.abs(xx - 100) < 2)] = 90
-    found = segment(Micrograph(image.astype(np.uint8)))
+    found = segment(Micrograph(image.astype(np.uint8)), "threshold")
     assert found.count == 2
 
 
@@ -125,7 +125,7 @@ def test_a_slow_trend_does_not_hide_particles():
     image, truth = discs(CENTRES, 16, inside=130, outside=60, noise=4)
     slope = np.linspace(0, 110, image.shape[1])[None]
     tilted = np.clip(image + slope, 0, 255).astype(np.uint8)
-    assert evaluate(truth, segment(Micrograph(tilted)))["ap50"] == 1
+    assert evaluate(truth, segment(Micrograph(tilted), "threshold"))["ap50"] == 1
 
 
 @pytest.mark.parametrize("method", ["otsu", "li", "local"])
@@ -169,7 +169,7 @@ def test_cut_particles_can_be_left_out_but_not_those_that_touch_letters():
     marks = np.zeros(image.shape, bool)
     marks[100:120, 145:160] = True
     record = Micrograph(image, field=~marks, marks=marks)
-    assert segment(record).count == 3
+    assert segment(record, "threshold").count == 3
     kept = segment(record, settings=ThresholdSettings(edge="remove"))
     assert kept.count == 2
     assert kept.labels[110, 130] > 0 and kept.labels[3, 60] == 0
@@ -191,7 +191,7 @@ def test_nothing_is_found_outside_the_field_or_the_region():
     record = Micrograph(image, data_bar=(140, 160))
     roi = np.zeros(image.shape, bool)
     roi[:, :80] = True
-    found = segment(record, roi=roi)
+    found = segment(record, "threshold", roi=roi)
     assert found.labels.shape == image.shape
     assert found.labels.dtype == np.int32
     assert not found.labels[140:].any() and not found.labels[:, 80:].any()
@@ -210,7 +210,7 @@ def test_nothing_is_found_outside_the_field_or_the_region():
     ],
 )
 def test_a_picture_that_shows_nothing_has_no_particles(image):
-    found = segment(Micrograph(image))
+    found = segment(Micrograph(image), "threshold")
     assert found.count == 0
     assert found.labels.shape == image.shape
     assert found.notes
@@ -219,7 +219,7 @@ def test_a_picture_that_shows_nothing_has_no_particles(image):
 def test_a_picture_without_field_has_no_particles():
     image, _ = discs(CENTRES, 20)
     record = Micrograph(image, field=np.zeros(image.shape, bool))
-    assert segment(record).count == 0
+    assert segment(record, "threshold").count == 0
 
 
 @given(
@@ -230,16 +230,16 @@ def test_a_picture_without_field_has_no_particles():
 @settings(max_examples=40, deadline=None)
 def test_any_picture_gives_consecutive_labels(shape, seed, scale):
     image = (np.random.default_rng(seed).normal(size=shape) * scale).astype(np.float32)
-    found = segment(Micrograph(image))
+    found = segment(Micrograph(image), "threshold")
     assert set(np.unique(found.labels)) - {0} == set(range(1, found.count + 1))
     assert ((found.confidence >= 0) & (found.confidence <= 1)).all()
 
 
 def test_grey_values_may_be_scaled_and_stored_in_any_type():
     image, _ = discs(CENTRES, 20)
-    first = segment(Micrograph(image)).labels
+    first = segment(Micrograph(image), "threshold").labels
     for other in (image.astype(np.uint16) * 250, image / np.float32(1e5), image - np.int16(300)):
-        assert (segment(Micrograph(other)).labels != first).mean() < 1e-3
+        assert (segment(Micrograph(other), "threshold").labels != first).mean() < 1e-3
 
 
 def test_broken_pixels_do_not_matter():
@@ -247,7 +247,7 @@ def test_broken_pixels_do_not_matter():
     broken = image.astype(np.float32)
     broken[5:8, 5:8] = np.nan
     broken[150, 150] = 1e30
-    found = segment(Micrograph(broken))
+    found = segment(Micrograph(broken), "threshold")
     assert evaluate(truth, found)["ap50"] == 1
 
 
@@ -255,7 +255,7 @@ def test_sharp_outlines_are_surer_than_faint_ones():
     image, _ = discs([(80, 50)], 20)
     faint, _ = discs([(80, 150)], 20, inside=110)
     both = np.maximum(image, faint)
-    found = segment(Micrograph(both))
+    found = segment(Micrograph(both), "threshold")
     sharp, weak = found.labels[80, 50], found.labels[80, 150]
     assert sharp and weak
     assert found.confidence[sharp - 1] > found.confidence[weak - 1] + 0.2
@@ -263,7 +263,7 @@ def test_sharp_outlines_are_surer_than_faint_ones():
 
 def test_the_resolved_settings_repeat_the_result():
     image, _ = discs(CENTRES, 20)
-    found = segment(Micrograph(image))
+    found = segment(Micrograph(image), "threshold")
     plain = json.loads(json.dumps(found.settings))
     again = segment(Micrograph(image), settings=ThresholdSettings.from_dict(plain))
     assert np.array_equal(found.labels, again.labels)
@@ -317,10 +317,12 @@ def test_unknown_methods_and_settings_of_others_are_refused():
 def test_progress_is_told_and_cancelling_stops():
     image, _ = discs(CENTRES, 20)
     seen = []
-    segment(Micrograph(image), progress=lambda done, total, what: seen.append(done / total))
+    segment(
+        Micrograph(image), "threshold", progress=lambda done, total, what: seen.append(done / total)
+    )
     assert seen[-1] == 1 and seen == sorted(seen)
     with pytest.raises(Cancelled):
-        segment(Micrograph(image), cancel=lambda: True)
+        segment(Micrograph(image), "threshold", cancel=lambda: True)
 
 
 def test_every_method_says_what_it_is():
@@ -333,7 +335,7 @@ def test_bam_pictures_keep_their_data_bar_free_and_their_particles_bright(shared
     from napari_sem_tools.reading import read
 
     for path in sorted((shared_data / "bam" / "images").glob("*.tif"))[::11]:
-        found = segment(read(path))
+        found = segment(read(path), "threshold")
         assert found.settings["polarity"] == "bright"
         assert found.count > 5 and not found.labels[712:766].any()
 

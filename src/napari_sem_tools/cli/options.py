@@ -107,25 +107,43 @@ def add_method(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Non
     text = "; ".join(f"{name}: {row.help}" for name, row in rows).replace("%", "%%")
     parser.add_argument("--method", metavar="NAME", help=text)
     choice = chosen_method(arguments)
+    if not choice.reason:
+        parser.set_defaults(method=choice.name)
     add_settings(parser, choice.row.settings, f"settings of the method {choice.name}")
 
 
 def chosen_method(arguments: Sequence[str]) -> Choice:
-    """Return the method named on the command line, or the best one.
+    """Return the method named on the command line, or that of its settings, or the best one.
+
+    A setting that only one method without a network has names that method.
 
     Raises
     ------
     InvalidSettings
         There is no such method.
     """
-    from napari_sem_tools.segmentation import choose_method
+    from napari_sem_tools.segmentation import METHODS, choose_method
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--method")
     try:
-        return choose_method(parser.parse_known_args(list(arguments))[0].method)
+        name = parser.parse_known_args(list(arguments))[0].method
     except SystemExit:  # --method without a name: the real parser says so
-        return choose_method()
+        name = None
+    if name is not None:
+        return choose_method(name)
+    best = choose_method()
+    given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
+    for other, row in METHODS.items():
+        if given & (_options(row.settings) - _options(best.row.settings)):
+            return choose_method(other)
+    return best
+
+
+def _options(kind: type[Settings]) -> set[str]:
+    """List the options of a settings record."""
+    names = [field.name.replace("_", "-") for field in kind.fields()]
+    return {f"--{name}" for name in names} | {f"--no-{name}" for name in names}
 
 
 def number(text: str) -> float:
