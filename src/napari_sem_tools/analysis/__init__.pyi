@@ -1,3 +1,5 @@
+from .again import measured_again as measured_again
+from .job import Measured as Measured
 from .job import read_source as read_source
 from .main import Analysis as Analysis
 from .main import analyze as analyze
@@ -6,4 +8,5 @@ from .plan import Source as Source
 from .plan import resolve as resolve
 from .regions import wished_region as wished_region
 from .regions import within_regions as within_regions
+from .report import write_report as write_report
 from .result import ImageResult as ImageResult

@@ -134,6 +134,8 @@ def _settings_blocks(finished: Finished) -> dict[str, dict[str, Any]]:
     blocks = {f"Segmentation ({plan.method})": plan.settings.to_dict()}
     if len(done) == 1 and done[0].settings:
         blocks = {f"Segmentation ({plan.method}), as found for this image": done[0].settings}
+    elif plan.measured:
+        blocks = {f"Segmentation of {i.file} ({i.method})": i.settings for i in done if i.settings}
     return blocks | {
         "Measurement": plan.measure_settings.to_dict(),
         "Statistics": {

@@ -19,7 +19,7 @@ from napari_sem_tools.errors import Cancelled, SemError, UnreadableFile
 from napari_sem_tools.micrograph import Metadata, Micrograph, Segmentation
 from napari_sem_tools.tasks import Cancel, Progress, part_of, stop_if_cancelled
 
-__all__ = ["Measured", "analyse_image", "analyse_source", "read_source"]
+__all__ = ["Measured", "analyse_image", "analyse_source", "read_source", "record_measured"]
 
 _log = logging.getLogger(__name__)
 _Done = TypeVar("_Done")
@@ -66,9 +66,9 @@ def analyse_source(
         if isinstance(measured, ImageResult):
             results.append(measured)
             continue
-        result = _result(source, measured, name, digest)
-        _draw_and_write(measured, result, ledger, single=len(pages) == len(plan.sources) == 1)
-        results.append(result)
+        named = dataclasses.replace(source, name=name)
+        single = len(pages) == len(plan.sources) == 1
+        results.append(record_measured(named, measured, digest, ledger, single=single))
         stop_if_cancelled(cancel)
     ledger.add(source, results)
     return results
@@ -162,9 +162,34 @@ def analyse_image(
     return Measured(image, found, table)
 
 
-def _result(source: Source, measured: Measured, name: str, digest: str) -> ImageResult:
+def record_measured(
+    source: Source, measured: Measured, digest: str, ledger: Ledger, *, single: bool
+) -> ImageResult:
+    """Write labels and figures of a measured image, and say what was found in it.
+
+    Parameters
+    ----------
+    source : Source
+        Its name is that of the files.
+    measured : Measured
+    digest : str
+        SHA-256 of the image file, empty without one.
+    ledger : Ledger
+    single : bool
+        Whether the report is on this image alone.
+
+    Returns
+    -------
+    ImageResult
+    """
+    result = _result(source, measured, digest)
+    _draw_and_write(measured, result, ledger, single=single)
+    return result
+
+
+def _result(source: Source, measured: Measured, digest: str) -> ImageResult:
     """Say what was found in an image."""
-    image, found = measured.image, measured.found
+    image, found, name = measured.image, measured.found, source.name
     table = measured.table.assign(image=name)
     table.attrs = {**measured.table.attrs, "image": name}
     return ImageResult(

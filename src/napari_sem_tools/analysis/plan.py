@@ -22,10 +22,11 @@ from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.settings import Settings
 
 if TYPE_CHECKING:
+    from napari_sem_tools.analysis.job import Measured
     from napari_sem_tools.measurement import MeasureSettings
     from napari_sem_tools.statistics import StatisticsSettings
 
-__all__ = ["Plan", "Source", "resolve"]
+__all__ = ["Plan", "Source", "named_apart", "resolve"]
 
 _RESERVED = re.compile(r'[<>:"/\\|?*\x00-\x1f]')  # what some system refuses in a file name
 _DEVICE = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)$")  # reserved words of Windows
@@ -79,6 +80,8 @@ class Plan:
         Processes.
     left_out : int
         Inputs that `limit` or `shard` leave to somebody else.
+    measured : tuple of Measured
+        What was found and measured before, where only a report is written; else empty.
     """
 
     sources: tuple[Source, ...]
@@ -95,6 +98,7 @@ class Plan:
     exports: tuple[str, ...] = ()
     workers: int = 1
     left_out: int = 0
+    measured: tuple[Measured, ...] = dataclasses.field(default=(), repr=False)
 
     @property
     def measuring(self) -> MeasureSettings:
@@ -124,7 +128,9 @@ class Plan:
                 if self.roi_exclude is not None
                 else ""
             ),
-            f"segment: {self.method}, {_changed(self.settings)}",
+            f"particles: as they are, from {self.method}"
+            if self.measured
+            else f"segment: {self.method}, {_changed(self.settings)}",
             f"measure: {_changed(self.measure_settings)}",
             f"statistics: {_changed(self.statistics_settings)}",
             f"write: {self.out.name}/"
@@ -256,8 +262,20 @@ def _sources(inputs: Any) -> list[Source]:
         raise UnreadableFile(
             "There is no image to analyse.", hint="Give files, folders, globs or a CSV of paths."
         )
+    names = named_apart([name for name, _, _ in named])
+    return [Source(name, path, image) for name, (_, path, image) in zip(names, named, strict=True)]
+
+
+def named_apart(names: Iterable[str]) -> list[str]:
+    """Make file names that every system takes and that differ from each other.
+
+    Examples
+    --------
+    >>> named_apart(["a", "A", "b/c"])
+    ['a', 'A_2', 'b_c']
+    """
     taken: set[str] = set()
-    return [Source(_unique(name, taken), path, image) for name, path, image in named]
+    return [_unique(name, taken) for name in names]
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -16,6 +16,8 @@ from napari_sem_tools.settings import Settings
 
 __all__ = ["script"]
 
+_BY_USER = ("typed", "scale bar")  # pixel sizes that no file states
+
 _HEAD = '''"""Repeats the analysis whose results lie beside this file.
 
     python analysis.py [IMAGE ...]
@@ -45,6 +47,41 @@ if __name__ == "__main__":
 {keywords}    )
 """
 
+_MEASURED = '''"""Repeats the report beside this file.
+
+    python analysis.py
+
+Made by napari-sem-tools {version}.  The particles are those of labels/, as they were found,
+painted and decided by hand; they are measured again from the images, and the report goes to a
+folder beside this one.
+"""
+
+import base64
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from napari_sem_tools.analysis import measured_again, write_report
+
+HERE = Path(__file__).resolve().parent
+SETTINGS = {settings}
+{fields}IMAGES = [
+{images}]
+
+
+if __name__ == "__main__":
+    if any(image["image"] is None for image in IMAGES):
+        sys.exit("An image was in memory when the report was written: name its file in IMAGES.")
+    write_report(
+        [measured_again(HERE, settings=SETTINGS, **image) for image in IMAGES],
+        HERE.with_name(HERE.name + "-again"),
+        statistics_settings={statistics},
+        exports={exports},
+    )
+'''
+
 
 def script(plan: Plan) -> str:
     """Write the script that repeats a plan.
@@ -59,6 +96,8 @@ def script(plan: Plan) -> str:
         Python; the images are named relative to the results, so that the two can be moved
         together.
     """
+    if plan.measured:
+        return _script_of_measured(plan)
     keywords: dict[str, str] = {
         "method": repr(plan.method),
         "settings": _record(plan.settings, plan.method),
@@ -80,6 +119,32 @@ def script(plan: Plan) -> str:
     lines = "".join(f"        {name}={value},\n" for name, value in keywords.items())
     head = _HEAD.format(version=__version__, imports=imports, images=images)
     return head + constants + _BODY.format(keywords=lines)
+
+
+def _script_of_measured(plan: Plan) -> str:
+    """Write the script that measures and reports again what was found before."""
+    fields, images = "", ""
+    for number, (source, one) in enumerate(zip(plan.sources, plan.measured, strict=True)):
+        fields += f"FIELD_{number} = {_region(np.asarray(one.image.field))}\n"
+        known = one.image.calibration
+        typed = known.is_calibrated and known.origin in _BY_USER
+        values = {
+            "name": repr(source.name),
+            "image": _place(source.path, plan.out) if source.path else "None",
+            "page": repr(one.image.page),
+            "pixel_size": repr(known.pixel_size) if typed else "None",
+            "field": f"FIELD_{number}",
+            "method": repr(one.found.method),
+        }
+        images += "    dict(" + ", ".join(f"{k}={v}" for k, v in values.items()) + "),\n"
+    return _MEASURED.format(
+        version=__version__,
+        settings=_record(plan.measure_settings, ""),
+        fields=fields,
+        images=images,
+        statistics=_record(plan.statistics_settings, ""),
+        exports=repr(plan.exports),
+    )
 
 
 def _record(settings: Settings, method: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from napari_sem_tools._version import __version__
 from napari_sem_tools.analysis.plan import Plan
 from napari_sem_tools.analysis.result import ImageResult
+from napari_sem_tools.measurement.doubt import BY_HAND, COUNTED, LEFT_OUT
 from napari_sem_tools.reporting import Statistic
 from napari_sem_tools.reporting.records import short
 
@@ -55,7 +56,19 @@ def method_paragraphs(plan: Plan, images: list[ImageResult]) -> tuple[str, ...]:
     return (
         f"{first} Software: napari-sem-tools {__version__}.",
         _SIZE,
-        f"{counts} {_calibration(done)}",
+        " ".join(part for part in (counts, _by_hand(done), _calibration(done)) if part),
+    )
+
+
+def _by_hand(images: list[ImageResult]) -> str:
+    """Say how many particles were decided by hand; empty when none was."""
+    words = [w for i in images if BY_HAND in i.table for w in i.table[BY_HAND]]
+    counted, left_out = words.count(COUNTED), words.count(LEFT_OUT)
+    if not counted + left_out:
+        return ""
+    return (
+        f"By hand, against or beside the rules, {counted} of all were counted and {left_out} "
+        "left out (column by_hand)."
     )
 
 

@@ -42,6 +42,7 @@ from napari_sem_tools.widgets.table_parts import (
     ask_class,
     features_table_open,
 )
+from napari_sem_tools.widgets.table_report import ReportButton
 from napari_sem_tools.widgets.table_state import BY_HAND, CLASS, TableState
 from napari_sem_tools.widgets.table_text import offered_columns, plot_values, summary_text
 
@@ -60,6 +61,7 @@ class TableWidget(SemWidget):
     kind = "Labels"
     wants = "Select a labels layer that was measured."
     run_text = "Export ..."
+    leaves_files = True
 
     def build(self) -> None:
         """Make the filter, the table, the buttons and the tabs below."""
@@ -83,6 +85,8 @@ class TableWidget(SemWidget):
         splitter.setStretchFactor(1, 2)
         splitter.setChildrenCollapsible(False)
         self.body.addWidget(splitter, 1)
+        self.report_button = ReportButton(self)
+        self.body.addWidget(self.report_button)
         for keys, answer in (
             (QKeySequence.StandardKey.Copy, self.copy),
             (QKeySequence.StandardKey.Undo, self.undo),
