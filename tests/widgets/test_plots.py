@@ -126,3 +126,50 @@ def test_a_particle_without_a_value_is_grey_and_alike_ones_are_alike() -> None:
     colours, _ = column_colours(np.array([np.nan, 4.0, 4.0]), "x")
     assert np.allclose(colours[0, :3], 0.5)
     assert (colours[1] == colours[2]).all()
+
+
+def test_the_fit_has_the_area_of_the_bars() -> None:
+    for log in (False, True):
+        place = axes()
+        spec = PlotSpec("histogram", "ecd [nm]", log_x=log, fit=True)
+        draw_plot(place, values(LOGNORMAL), spec, Style())
+        (curve,) = [line for line in place.lines if "fit" in str(line.get_label())]
+        assert curve.get_label() == "lognormal fit"
+        sizes, heights = curve.get_xdata(), curve.get_ydata()
+        edges = class_edges(LOGNORMAL, logarithmic=log)
+        step = np.log(edges[1] / edges[0]) if log else edges[1] - edges[0]
+        area = np.trapezoid(heights, np.log(sizes) if log else sizes) / step
+        assert area == pytest.approx(500, rel=0.02)
+
+
+def test_the_fit_and_the_interval_follow_the_cumulative_share() -> None:
+    place = axes()
+    spec = PlotSpec("cumulative", "ecd [nm]", fit=True, band=True)
+    draw_plot(place, values(LOGNORMAL), spec, Style())
+    (curve,) = [line for line in place.lines if "fit" in str(line.get_label())]
+    true = np.searchsorted(np.sort(LOGNORMAL), curve.get_xdata()) / 5
+    assert np.abs(true - curve.get_ydata()).max() < 5
+    (band,) = place.collections
+    low, high = band.get_datalim(place.transData).intervaly
+    assert low >= 0
+    assert high <= 100
+
+
+def test_images_that_differ_widen_the_interval() -> None:
+    heights = []
+    for images in (None, (np.log(LOGNORMAL) > 4).astype(np.intp)):
+        place = axes()
+        number = np.zeros(500, np.intp)
+        drawn = PlotValues(LOGNORMAL, LOGNORMAL, number, ("",), images)
+        draw_plot(place, drawn, PlotSpec("cumulative", "ecd [nm]", band=True), Style())
+        path = place.collections[0].get_paths()[0].vertices
+        heights.append(np.ptp(path[np.abs(path[:, 0] - np.median(LOGNORMAL)) < 3, 1]))
+    assert heights[1] > 2 * heights[0]
+
+
+@pytest.mark.parametrize("x", [[5.0], [5.0, 5.0, 5.0, 5.0, 5.0, 5.0], [-1.0, 2, 3, 4, 5, 6]])
+def test_what_cannot_be_fitted_is_said(x: list[float]) -> None:
+    place = axes()
+    draw_plot(place, values(x), PlotSpec("cumulative", "ecd [nm]", fit=True, band=True), Style())
+    place.figure.canvas.draw()
+    assert any(str(line.get_label()).startswith("no fit: ") for line in place.lines)

@@ -32,8 +32,6 @@ __all__ = ["distribution_of", "pictures"]
 Floats = NDArray[np.float64]
 
 _SHOWN_IMAGES = 12  # figures embedded in the report, and pictures of the overview
-_BAND_FROM = 10  # particles from which on the interval of the distribution is drawn
-_BAND_POINTS = 60
 _DISTRIBUTION = (
     "Sizes of all counted particles. Histogram by number, with what the best fit expects; "
     "cumulative distributions by number (Q0) with its interval at each size, and by volume (Q3); "
@@ -89,16 +87,10 @@ def distribution_of(finished: Finished) -> Distribution:
 def _band(finished: Finished, unit: str) -> tuple[Floats, Floats, Floats] | None:
     """Return the interval of the cumulative distribution, point by point."""
     from napari_sem_tools.measurement import pool
-    from napari_sem_tools.statistics import fraction_below, sample_of
+    from napari_sem_tools.statistics import distribution_band, sample_of
 
-    sizes = finished.sizes(unit)
-    if sizes.size < _BAND_FROM:
-        return None
     tables = [image.table for image in finished.of_unit(unit)]
-    sample = sample_of(pool(tables), quantity=f"ecd_{unit}")
-    at = np.unique(np.quantile(sizes, np.linspace(0, 1, _BAND_POINTS)))
-    found = [fraction_below(sample, float(size)) for size in at]
-    return at, np.array([one.low for one in found]), np.array([one.high for one in found])
+    return distribution_band(sample_of(pool(tables), quantity=f"ecd_{unit}"))
 
 
 def _distribution(finished: Finished) -> Picture:

@@ -12,6 +12,7 @@ from .fits import Goodness as Goodness
 from .fits import fit_distributions as fit_distributions
 from .fits import goodness_of_fit as goodness_of_fit
 from .fractions import Fraction as Fraction
+from .fractions import distribution_band as distribution_band
 from .fractions import fraction_below as fraction_below
 from .intervals import bootstrap_interval as bootstrap_interval
 from .intervals import jackknife_intervals as jackknife_intervals

@@ -10,10 +10,11 @@ import numpy as np
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.statistics.intervals import student
 from napari_sem_tools.statistics.moments import kish
-from napari_sem_tools.statistics.sample import Sample
+from napari_sem_tools.statistics.sample import Floats, Sample
 
-__all__ = ["Fraction", "fraction_below", "wilson"]
+__all__ = ["Fraction", "distribution_band", "fraction_below", "wilson"]
 
+_BAND_FROM = 10  # particles from which on a band says anything
 _SEVERAL = "Wilson with the design effect of the images and Student's t"
 _ONE = "within this image: Wilson"
 
@@ -127,3 +128,35 @@ def fraction_below(sample: Sample, limit: float) -> Fraction:
         t, method = student(m - 1), _SEVERAL
     low, high = wilson(share, effective / max(design, 1.0), t)
     return Fraction(sample.quantity, limit, share, low, high, sample.n, m, design, method)
+
+
+def distribution_band(sample: Sample, points: int = 60) -> tuple[Floats, Floats, Floats] | None:
+    """Return the 95 % interval of the cumulative distribution by number, point by point.
+
+    Parameters
+    ----------
+    sample : Sample
+    points : int
+        Sizes at which the interval is worked out, equally many particles apart.
+
+    Returns
+    -------
+    (float64 array, float64 array, float64 array) or None
+        Sizes, lower and upper ends; None with fewer than ten particles.  Each interval holds
+        by itself, not all of them together.
+
+    References
+    ----------
+    `fraction_below`.
+
+    Examples
+    --------
+    >>> sizes, low, high = distribution_band(Sample.of(np.arange(1.0, 41.0)))
+    >>> bool((low <= high).all()), float(sizes[-1])
+    (True, 40.0)
+    """
+    if sample.n < _BAND_FROM:
+        return None
+    at = np.unique(np.quantile(sample.sizes, np.linspace(0, 1, points)))
+    found = [fraction_below(sample, float(size)) for size in at]
+    return at, np.array([one.low for one in found]), np.array([one.high for one in found])

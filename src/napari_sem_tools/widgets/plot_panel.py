@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sem_tools.widgets.plot_curves import BAND_KINDS, FIT_KINDS
 from napari_sem_tools.widgets.plots import KINDS, PlotSpec, PlotValues, Style, draw_plot
 
 __all__ = ["PlotPanel"]
@@ -120,7 +121,15 @@ class PlotPanel(QWidget):
             )
             box.setMinimumContentsLength(8)
             box.currentIndexChanged.connect(self._on_choice)
-        for tick in (self.log_x, self.log_y):
+        self.fit = QCheckBox("fit")
+        self.fit.setToolTip(
+            "The best of normal, lognormal, Weibull and gamma by AIC, for particles by number"
+        )
+        self.band = QCheckBox("95 %")
+        self.band.setToolTip(
+            "Interval of the share below each size; with several images it knows how they differ"
+        )
+        for tick in (self.log_x, self.log_y, self.fit, self.band):
             tick.toggled.connect(self._on_choice)
         first, second = QHBoxLayout(), QHBoxLayout()
         first.addWidget(self.kind, 3)
@@ -131,6 +140,8 @@ class PlotPanel(QWidget):
         for widget in (self.weight, self.group):
             second.addWidget(widget)
         second.addStretch(1)
+        second.addWidget(self.fit)
+        second.addWidget(self.band)
         second.addWidget(self.log_x)
         second.addWidget(self.log_y)
         return [first, second]
@@ -178,6 +189,8 @@ class PlotPanel(QWidget):
             log_y=self.log_y.isChecked() and kind in ("histogram", "bivariate"),
             power=_WEIGHTS[self.weight.currentText()] if self.weight.isEnabled() else 0,
             limit=_LIMIT_NM if in_nm else None,
+            fit=self.fit.isEnabled() and self.fit.isChecked(),
+            band=self.band.isEnabled() and self.band.isChecked(),
         )
 
     def draw(self, values: PlotValues, style: Style) -> None:
@@ -225,6 +238,10 @@ class PlotPanel(QWidget):
         size = str(self.x.currentData() or "")
         length = size.endswith(("_nm", "_px")) and not size.startswith("area")
         self.weight.setEnabled(length and kind in ("histogram", "cumulative"))
+        by_number = not self.weight.isEnabled() or self.weight.currentText() == "number"
+        together = by_number and not self.group.currentData()
+        self.fit.setEnabled(together and kind in FIT_KINDS)
+        self.band.setEnabled(together and kind in BAND_KINDS)
 
     # --- marks over the plot ---------------------------------------------------------------
 

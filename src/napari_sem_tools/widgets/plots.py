@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sem_tools.widgets.plot_curves import draw_band, draw_fit
+
 __all__ = [
     "CLASS_COLOURS",
     "KINDS",
@@ -55,6 +57,10 @@ class PlotSpec:
         Weight of a particle, its size to this power: 0 number, 2 area, 3 volume.
     limit : float or None
         A vertical line with the share below it, e.g. 100 nm.
+    fit : bool
+        Draw the distribution that fits best, where all particles are one group.
+    band : bool
+        Draw the 95 % interval of the cumulative distribution.
     """
 
     kind: str = "histogram"
@@ -64,6 +70,8 @@ class PlotSpec:
     log_y: bool = False
     power: int = 0
     limit: float | None = None
+    fit: bool = False
+    band: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,12 +85,15 @@ class PlotValues:
         Number of the group of each particle.
     groups : tuple of str
         Names of the groups; one name: not grouped.
+    images : int array (n,) or None
+        Number of the image of each particle; None: all are of one.
     """
 
     x: Floats
     y: Floats
     group: NDArray[np.intp]
     groups: tuple[str, ...]
+    images: NDArray[np.intp] | None = None
 
     def usable(self, spec: PlotSpec) -> NDArray[np.bool_]:
         """Say which particles can be drawn: a logarithm needs a value above 0."""
@@ -97,7 +108,8 @@ class PlotValues:
 
     def part(self, rows: NDArray[np.bool_]) -> PlotValues:
         """Return some of the particles."""
-        return PlotValues(self.x[rows], self.y[rows], self.group[rows], self.groups)
+        images = None if self.images is None else self.images[rows]
+        return PlotValues(self.x[rows], self.y[rows], self.group[rows], self.groups, images)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,6 +236,8 @@ def _histogram(axes: Any, values: PlotValues, spec: PlotSpec, style: Style) -> C
         _statistics(axes, values.x, weights)
     _margins(axes, edges[0], edges[-1], spec.log_x)
     _share_below(axes, values.x, weights, spec, style)
+    if not grouped:
+        draw_fit(axes, values, spec, edges)
     if grouped:
         _legend(axes, style, f"n = {len(values.x)}")
     else:
@@ -264,6 +278,9 @@ def _cumulative(axes: Any, values: PlotValues, spec: PlotSpec, style: Style) -> 
                           color=style.text, xytext=(4, -9), textcoords="offset points")  # fmt: skip
     _margins(axes, values.x.min(), values.x.max(), spec.log_x)
     _share_below(axes, values.x, _shares(values.x, spec.power), spec, style)
+    if len(values.groups) == 1:
+        draw_band(axes, values, spec)
+        draw_fit(axes, values, spec)
     _legend(axes, style)
     return _marker(axes, values.x, height)
 
@@ -289,6 +306,9 @@ def _log_probability(axes: Any, values: PlotValues, spec: PlotSpec, style: Style
         if spread > 0:
             ends = height[order[[0, -1]]]
             axes.plot(np.exp(logs.mean() + spread * ends), ends, lw=1, color=style.text)
+    if len(values.groups) == 1:
+        draw_band(axes, values, spec)
+        draw_fit(axes, values, spec)
     low, high = height.min() - 0.3, height.max() + 0.3
     ticks = [(float(ndtri(p / 100)), f"{p:g}") for p in _PERCENT]
     inside: list[tuple[float, str]] = []

@@ -145,4 +145,7 @@ def plot_values(
         number, names = group_numbers(table[group].to_numpy(object)[rows].tolist())
     else:
         number, names = np.zeros(len(rows), np.intp), ("",)
-    return PlotValues(numbers(x), numbers(y), number, names)
+    images = None
+    if "image" in table:
+        images, _ = group_numbers(table["image"].to_numpy(object)[rows].tolist())
+    return PlotValues(numbers(x), numbers(y), number, names, images)
