@@ -18,6 +18,7 @@ from drawn_shapes import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.ndimage import binary_fill_holes
 from scipy.spatial import ConvexHull
 from skimage.measure import perimeter_crofton, regionprops_table
 
@@ -76,6 +77,10 @@ TRUTH: dict[str, object] = {
     "confidence": math.nan,
     "area_px": AREA,
     "area_nm2": AREA * NM**2,
+    "area_filled_px": AREA,
+    "area_filled_nm2": AREA * NM**2,
+    "volume_sphere_px3": math.pi / 6 * LENGTHS["ecd"] ** 3,
+    "volume_sphere_nm3": math.pi / 6 * (NM * LENGTHS["ecd"]) ** 3,
     **{f"{name}_px": value for name, value in LENGTHS.items()},
     **{f"{name}_nm": value * NM for name, value in LENGTHS.items()},
     "box_top_px": 10,
@@ -143,7 +148,7 @@ def test_the_rectangle_has_the_hull_area_that_was_assumed() -> None:
 def test_every_column_says_its_unit_formula_and_source(row) -> None:
     assert row.formula and row.source and row.title and row.tooltip
     assert not row.unit or row.name.endswith(f"_{row.unit}")
-    assert row.needs_calibration == (row.unit in ("nm", "nm2"))
+    assert row.needs_calibration == (row.unit in ("nm", "nm2", "nm3"))
     assert column(row.name) is row
 
 
@@ -183,6 +188,24 @@ def test_a_ring_has_two_outlines_and_no_area_in_its_hole() -> None:
     p = Particles(ring.astype(int))
     assert p.perimeter[0] == pytest.approx(math.pi * 60, rel=0.02)
     assert p.pixels[0] == ring.sum()
+    assert p.area_filled[0] == disc(40, centre=centre).sum()
+
+
+@given(hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12),
+                  elements=st.sampled_from([0, 1, 1, 1, 2])))  # fmt: skip
+@settings(max_examples=100, deadline=None)
+def test_the_filled_area_is_that_of_the_mask_with_its_holes_filled(labels: np.ndarray) -> None:
+    found = Particles(labels).area_filled
+    filled = [binary_fill_holes(labels == name).sum() for name in np.unique(labels[labels > 0])]
+    assert found.tolist() == filled
+
+
+def test_another_particle_in_a_hole_counts_to_the_filled_area() -> None:
+    labels = np.zeros((9, 9), int)
+    labels[1:8, 1:8], labels[2:7, 2:7], labels[4, 4] = 5, 0, 2
+    assert Particles(labels).area_filled.tolist() == [1, 49]
+    labels[1, 4] = 0  # a way out by a side; by a corner there is none
+    assert Particles(labels).area_filled.tolist() == [1, 23]
 
 
 def test_parts_under_one_label_are_one_particle() -> None:

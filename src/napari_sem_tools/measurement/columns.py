@@ -28,6 +28,9 @@ MOMENTS = "Second central moments, as skimage.measure.regionprops"
 OURS = "napari-sem-tools"
 
 
+_SIGNS = {"nm2": "nm²", "nm3": "nm³", "px3": "px³"}
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
     """All that a column is worked out from.
@@ -107,7 +110,7 @@ class Column:
     def title(self) -> str:
         """Header for people, e.g. ``"feret min [nm]"``."""
         words = self.quantity.replace("_", " ")
-        return f"{words} [{self.unit.replace('nm2', 'nm²')}]" if self.unit else words
+        return f"{words} [{_SIGNS.get(self.unit, self.unit)}]" if self.unit else words
 
     @property
     def tooltip(self) -> str:
@@ -143,6 +146,19 @@ def _area(name: str, formula: str, source: str, value: Value) -> tuple[Column, C
     return (
         Column(f"{name}_nm2", "nm2", formula, source, "size", in_nm2, True),
         Column(f"{name}_px", "px", formula, source, "size", in_pixels),
+    )
+
+
+def _volume(name: str, formula: str, source: str, value: Value) -> tuple[Column, Column]:
+    """Make the columns in nm³ and px³ of a volume given in cubed widths of a pixel."""
+
+    def in_nm3(scene: Scene) -> NDArray[Any]:
+        width = scene.nm_per_px[1] if scene.nm_per_px else np.nan
+        return value(scene) * width**3
+
+    return (
+        Column(f"{name}_nm3", "nm3", formula, source, "size", in_nm3, True),
+        Column(f"{name}_px3", "px3", formula, source, "size", value, False, True),
     )
 
 
@@ -225,8 +241,12 @@ _INDEX = (
 _SIZE = (
     *_area("area", "A: number of pixels times the area of one; holes count as outside",
            "ISO 13322-1:2014", lambda s: s.particles.area),
+    *_area("area_filled", "area with its holes; what lies in a hole counts, whatever it is",
+           "scipy.ndimage.binary_fill_holes", lambda s: s.particles.area_filled),
     *_length("ecd", "√(4A/π): diameter of the disc of equal area", ISO_9276_6,
              lambda s: s.particles.ecd),
+    *_volume("volume_sphere", "π/6 ECD³: the volume, were the particle a sphere", "Model: sphere",
+             lambda s: np.pi / 6 * s.particles.ecd**3),
     *_length("feret_min", "smallest distance of two parallel tangents to the hull of the "
              "midpoints of the pixels' edges", SHAMOS, lambda s: s.particles.ferets.minimum),
     *_length("feret_max", "largest distance of two points of the hull of the midpoints of the "

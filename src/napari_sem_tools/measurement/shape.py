@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_sem_tools.measurement.circle import find_circles
 from napari_sem_tools.measurement.engine import NUMPY, Engine
 from napari_sem_tools.measurement.grey import positions
+from napari_sem_tools.measurement.holes import pixels_in_holes
 from napari_sem_tools.measurement.hull import Chains, Ferets, Hulls
 from napari_sem_tools.measurement.outline import Outlines, knight_entries, outlines_of
 from napari_sem_tools.measurement.runs import Floats, Ints, Runs, RunSums
@@ -116,6 +117,11 @@ class Particles:
     def area(self) -> Floats:
         """Area in squared widths of a pixel."""
         return self.pixels.astype(np.float64) * self.ratio
+
+    @functools.cached_property
+    def area_filled(self) -> Floats:
+        """Area with holes, in squared widths of a pixel."""
+        return (self.pixels + pixels_in_holes(self.runs)) * self.ratio
 
     @functools.cached_property
     def ecd(self) -> Floats:
