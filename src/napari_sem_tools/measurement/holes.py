@@ -59,7 +59,7 @@ class _Extents:
         """Tell of spans of columns whether any of them lies beside the particle in a line."""
         at = np.searchsorted(self._line, line).clip(max=len(self._line) - 1)
         there = self._line[at] == line
-        return ~there | (first < self._first[at]) | (last > self._last[at])
+        return np.asarray(~there | (first < self._first[at]) | (last > self._last[at]))
 
 
 def _line(runs: Runs, particle: Ints, row: Ints) -> Ints:

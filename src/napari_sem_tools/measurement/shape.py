@@ -121,7 +121,7 @@ class Particles:
     @functools.cached_property
     def area_filled(self) -> Floats:
         """Area with holes, in squared widths of a pixel."""
-        return (self.pixels + pixels_in_holes(self.runs)) * self.ratio
+        return (self.pixels + pixels_in_holes(self.runs)).astype(np.float64) * self.ratio
 
     @functools.cached_property
     def ecd(self) -> Floats:
