@@ -67,8 +67,14 @@ class MeasureSettings(Settings):
         ),
     ] = 0.5
     min_confidence: Annotated[
-        float, described("Doubtful: confidence of the segmentation below this", min=0, max=1)
-    ] = 0.2
+        float,
+        described(
+            "Doubtful: confidence of the segmentation below this; networks give how probably a "
+            "particle is right",
+            min=0,
+            max=1,
+        ),
+    ] = 0.5
     doubt_covered: Annotated[
         bool, described("Doubtful: burnt-in letters or a drawn bar cover a part")
     ] = True
