@@ -2,10 +2,11 @@
 
     python benchmarks/doubt_confidence.py [METHOD]
 
-Segments simulated images with crowded particles, and calls a particle right when it and a
-particle of the truth overlap by more than half of their union.  Prints the area under the ROC
-curve (AUROC: how often a wrong one scores higher than a right one) of the score of doubt without
-and with the rule for confidence, and the shares flagged for some settings of that rule.
+METHOD is by default the one that `segment` takes.  Segments simulated images of crowded
+particles; a particle is right when it and one of the truth overlap by more than half of their
+union.  Prints the area under the ROC curve (AUROC: how often a wrong one scores higher than a
+right one) of the score of doubt, and the shares flagged, for some settings of the rule on
+confidence; 0 switches it off.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def auroc(score: np.ndarray, wrong: np.ndarray) -> float:
     return float(np.mean((high > low) + 0.5 * (high == low)))
 
 
-def measured(method: str) -> pd.DataFrame:
+def measured(method: str | None) -> pd.DataFrame:
     """Measure the whole particles that a method finds, with a column that says which are wrong."""
     tables = []
     for seed, shape in enumerate(SHAPES, 50):
