@@ -40,7 +40,11 @@ from napari_sem_tools.reading import read
 from napari_sem_tools.segmentation import segment
 from threshold_scores import SETS as COMMON_SETS
 
-SETS = COMMON_SETS | {"stem-catalysts": ("more/stem-catalysts", None)}
+SETS = COMMON_SETS | {
+    "stem-catalysts": ("more/stem-catalysts", None),
+    "axons-sem": ("more/axons-sem", None),
+    "am-steel-defects": ("more/am-steel-defects", None),
+}
 FOUND_AND_FALSE = ("stem-catalysts",)  # drawn from boxes: outlines and sizes are not judged
 KEPT = ("mean_ap50", "mean_ap75", "mean_pq", "mean_aji", "pooled_count_err", "pooled_ecd_d50_err")
 COLUMNS = ("ap50", "ap75", "ap50_95", "pq", "sq", "aji", "fg_iou", "fg_dice", "boundary_f1")

@@ -1,6 +1,6 @@
 """Labels of a packaged network tiled against whole, and in half precision against full.
 
-    OMP_NUM_THREADS=1 python benchmarks/tiled_labels.py [--model particles-preview] [--size 2048]
+    OMP_NUM_THREADS=1 python benchmarks/tiled_labels.py [--model particles] [--size 2048]
 
 Prints AP@0.5 of the one taken as truth for the other, on a simulated image.
 """
@@ -28,7 +28,7 @@ def labels_of(model: str, image: sem.Micrograph, **wish: object) -> np.ndarray:
 def main() -> int:
     """Print both comparisons."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", default="particles-preview")
+    parser.add_argument("--model", default="particles")
     parser.add_argument("--size", type=int, default=2048)
     options = parser.parse_args()
     wish = sem.SimulationSettings(

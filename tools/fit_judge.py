@@ -9,8 +9,11 @@ Pictures weigh alike, whether they show three particles or three hundred.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +46,15 @@ def picture(number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray
     return image, labels, scene.ignore
 
 
-def examples(network: object, card: object, number: int) -> tuple[Floats, Floats]:
+def examples(model: str, number: int) -> tuple[Floats, Floats]:
     """Return features of all particles of all looks at a picture, and whether each is right."""
+    torch.set_num_threads(1)
     image, truth, ignore = picture(number)
     everywhere = np.ones(image.shape, bool)
-    grey = scaled_grey(image, everywhere, card.input)  # type: ignore[attr-defined]
-    looker = Looker(network, grey, everywhere, Decoding())
-    looks = [looker(scale) for scale in SCALES]
+    with models.lease(model, device="cpu") as network:
+        grey = scaled_grey(image, everywhere, network.card.input)
+        looker = Looker(network, grey, everywhere, Decoding())
+        looks = [looker(scale) for scale in SCALES[number % 2 :]]  # not all are enlarged in use
     with_truth = Overlaps([*(look.labels for look in looks), truth.astype(np.int32)])
     right, counts = [], []
     for place, look in enumerate(looks):
@@ -98,13 +103,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", default="particles")
     parser.add_argument("--pictures", type=int, default=400)
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=KEPT)
     options = parser.parse_args()
     begun = time.monotonic()
     tables, answers, weights = [], [], []
-    with models.lease(options.model, device="cpu") as network:
-        for number in range(options.pictures):
-            features, right = examples(network, network.card, number)
+    look = functools.partial(examples, options.model)
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        for number, (features, right) in enumerate(pool.map(look, range(options.pictures))):
             tables.append(features)
             answers.append(right)
             weights.append(np.full(len(right), 1 / np.sqrt(max(len(right), 1))))

@@ -19,7 +19,7 @@ from napari_sem_tools.models.weights import describe
 from train_particles import WIDTHS
 
 PACKAGED = Path(__file__).resolve().parents[1] / "src" / "napari_sem_tools" / "weights"
-NAME = "particles-preview"  # `particles` itself, the default method, is to beat the threshold
+NAME = "particles"  # the method taken when nobody names one
 OUTPUTS = (
     OutputChannel("foreground", "the pixel belongs to a particle", "sigmoid"),
     OutputChannel("border", "the pixel lies on an outline, on either side of it", "sigmoid"),
@@ -44,12 +44,12 @@ def card_of(raw: bytes, version: str, scores: dict[str, dict[str, list[float]]])
             clip_high_percent=99,
             object_size_px=33,
             tile_px=1024,
-            halo_px=96,
+            halo_px=128,
             multiple_of=2 ** len(WIDTHS),
         ),
         outputs=OUTPUTS,
         training_data=(
-            TrainingData("simulated scenes of napari-sem-tools, seed 2026", "BSD-3-Clause"),
+            TrainingData("simulated scenes of napari-sem-tools, seed 2611", "BSD-3-Clause"),
         ),
         scores=tuple(
             Score(METRICS[metric], value, data_set, "all images, none seen in training", low, high)
@@ -58,8 +58,8 @@ def card_of(raw: bytes, version: str, scores: dict[str, dict[str, list[float]]])
             if metric in METRICS
             for value, low, high in [[round(figure, 3) for figure in figures]]
         ),
-        description="A first network, trained on simulated scenes alone. Ahead of the threshold "
-        "on agglomerates of touching particles, behind it on mixed pictures of any kind.",
+        description="Separates particles of any kind in SEM and TEM images: foreground, border and "
+        "distance, looked at in several sizes. Trained on simulated scenes alone.",
         code_version=__version__,
     )
 

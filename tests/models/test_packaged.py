@@ -49,7 +49,7 @@ def test_the_packaged_network_separates_two_touching_discs(monkeypatch) -> None:
     grey = np.where(depth > 0, 230 - 90 * depth, 40) + np.random.default_rng(0).normal(
         0, 4, y.shape
     )
-    found = segment_by_network("particles-preview", Micrograph(np.clip(grey, 0, 255).astype("u1")))
+    found = segment_by_network("particles", Micrograph(np.clip(grey, 0, 255).astype("u1")))
     assert found.labels[100, 100] > 0
     assert found.labels[100, 160] > 0
     assert found.labels[100, 100] != found.labels[100, 160]

@@ -72,7 +72,9 @@ def test_the_registry_is_the_package_whichever_is_imported_first() -> None:
 
 def test_listing_models_imports_nothing_heavy(tmp_path: Path, kept: ModelCard) -> None:
     code = (
-        "import sys, json, napari_sem_tools as sem; assert 'particles' in list(sem.models);"
+        "import sys, json, pathlib, napari_sem_tools as sem;"
+        "from napari_sem_tools.models import locations; locations.PACKAGED = pathlib.Path('none');"
+        "assert list(sem.models) == ['particles'];"
         "assert all(v.good for v in sem.models.verify());"
         "sem.models.in_memory(); sem.models.unload();"
         "print(json.dumps(sorted(sys.modules)))"

@@ -167,3 +167,22 @@ def test_a_hole_between_two_particles_stays():
     assert fill_holes(labels)[4, 4] == 0
     labels[4, :5] = 0  # open to the outside
     assert fill_holes(labels)[4, 2] == 0
+
+
+@pytest.mark.parametrize(("ground", "particle"), [(30, 200), (200, 60)])
+def test_a_single_particle_on_a_wide_even_ground_keeps_its_contrast_within_what_is_learned(
+    ground, particle
+):
+    grey = np.full((300, 300), ground, np.uint8)
+    grey[100:116, 100:116] = particle
+    scaled = scaled_grey(
+        grey, np.ones(grey.shape, bool), InputSpec(clip_low_percent=1, clip_high_percent=99)
+    )
+    assert -0.3 <= scaled.min() < scaled.max() <= 2.0
+    assert scaled.max() - scaled.min() > 1
+
+
+def test_one_look_drops_what_the_network_is_unsure_of_and_several_leave_that_to_the_judge():
+    wish = NetworkSettings(least_confidence=0.3)
+    assert wish.decoding().min_confidence == 0.3
+    assert wish.candidates().min_confidence == 0.5

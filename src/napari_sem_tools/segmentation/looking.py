@@ -19,6 +19,9 @@ Image = NDArray[np.float32]
 Labels = NDArray[np.int32]
 
 _LEAST_RANGE = 1e-3  # of the largest grey value: an even image is not blown up to noise
+_TAIL_PERCENT = 0.02  # a few particles on a wide ground lie beyond the percentiles of a card ...
+_MOST_ABOVE, _MOST_BELOW = 2.0, 1.25  # ... and are not to be seen as lamps or holes:
+# all but the tails spans this at most, when the few are bright or dark
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,8 +103,9 @@ def scaled_grey(grey: NDArray[Any], field: NDArray[np.bool_], spec: Any) -> Imag
     Returns
     -------
     float32 array (Y, X)
-        The clip limits are 0 and 1; values beyond them are kept.  What is outside the
-        field has the field's median.
+        The clip limits are 0 and 1, or closer where a few particles on a wide ground lie
+        far beyond; values beyond them are kept.  What is outside the field has the field's
+        median.
     """
     values = np.asarray(grey, np.float32)
     inside = field & np.isfinite(values)
@@ -109,8 +113,12 @@ def scaled_grey(grey: NDArray[Any], field: NDArray[np.bool_], spec: Any) -> Imag
         return np.zeros(values.shape, np.float32)
     seen = values[inside]
     limits = (spec.clip_low_percent, spec.clip_high_percent)
-    low, middle, high = np.percentile(seen, [limits[0], 50, limits[1]])
-    span = max(high - low, _LEAST_RANGE * max(abs(low), abs(high)), 1e-12)
+    tails = (_TAIL_PERCENT, 100 - _TAIL_PERCENT)
+    low, middle, high, least, most = np.percentile(seen, [limits[0], 50, limits[1], *tails])
+    dark = low - least > most - high
+    span = max(high - low, (most - least) / (_MOST_BELOW if dark else _MOST_ABOVE))
+    low = high - span if dark else low  # of a few dark ones the ground is what becomes 1
+    span = max(span, _LEAST_RANGE * max(abs(low), abs(high)), 1e-12)
     return np.asarray((np.where(inside, values, middle) - low) / span, np.float32)
 
 

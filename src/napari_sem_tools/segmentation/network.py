@@ -73,7 +73,7 @@ class NetworkSettings(Settings):
     ] = None
     least_confidence: Annotated[
         float, described("Less certain particles are dropped", min=0, max=1, step=0.05)
-    ] = 0.5
+    ] = 0.4
     fill_holes: Annotated[bool, described("Fill holes inside particles")] = True
     device: Annotated[
         Literal["auto", "cuda", "mps", "cpu", "subprocess"],
@@ -81,12 +81,12 @@ class NetworkSettings(Settings):
     ] = "auto"
 
     def decoding(self) -> Decoding:
-        """Return how the maps are turned into particles."""
-        return Decoding(
-            foreground=1 - self.sensitivity,
-            split_border=1 - self.split_strength,
-            min_confidence=self.least_confidence,
-        )
+        """Return how the maps of a single look are turned into particles."""
+        return dataclasses.replace(self.candidates(), min_confidence=self.least_confidence)
+
+    def candidates(self) -> Decoding:
+        """Return how the maps are turned into what the judge chooses from."""
+        return Decoding(foreground=1 - self.sensitivity, split_border=1 - self.split_strength)
 
 
 def segment_by_network(
@@ -137,8 +137,9 @@ def segment_by_network(
         card = loaded.card
         grey = scaled_grey(image.grey, counts, card.input)
         short: list[str] = []  # what was done because memory was short
-        see = Looker(loaded, grey, counts, wish.decoding(), fill=wish.fill_holes, notes=short)
         scales = _scales(card, wish, image.shape)
+        how = wish.decoding() if len(scales) == 1 else wish.candidates()
+        see = Looker(loaded, grey, counts, how, fill=wish.fill_holes, notes=short)
         shares = np.cumsum([0, *(max(scale, 0.25) ** 2 for scale in scales)])
         shares = shares / (shares[-1] * (1.0 if len(scales) == 1 else 1.05))
         looks = [

@@ -80,7 +80,10 @@ def _secondary(scene: Scene, rng: np.random.Generator, diameter: float) -> Field
     for reach, strength in ((0.12, rng.uniform(0, 1.4)), (0.5, rng.uniform(0, 1.2))):
         hollow = np.maximum(soft_blur(height, max(0.8, reach * diameter)) - height, 0)
         signal = signal * np.exp(-0.8 * strength * hollow / (reach * diameter + 1))
-    if rng.random() < 0.25:  # the detector saturates: agglomerates grow white
+    if rng.random() < 0.3:  # a fast beam goes through: the more matter, the brighter
+        depth = np.tanh(scene.mass.astype(np.float32) / (rng.uniform(0.5, 3) * diameter))
+        signal = np.where(particle, signal * (1 + rng.uniform(0.2, 1.5) * depth), signal)
+    if rng.random() < 0.35:  # the detector saturates: agglomerates grow white
         level = np.percentile(signal[particle], rng.uniform(40, 90)) if particle.any() else 1.0
         signal = np.minimum(signal, level + 0.15 * (signal - level))
     return np.asarray(signal, np.float32)

@@ -152,7 +152,7 @@ def draw_recipe(
     families = rng.choice(list(FAMILIES), kinds, replace=False, p=weights / weights.sum())
     arrangement = _pick(rng, _ARRANGEMENT_WEIGHTS)
     diameter = float(np.exp(uniform(*np.log(diameters_px))))
-    stacked = rng.random() < 0.45
+    stacked = rng.random() < 0.55
     spreads = [uniform(0, 0.1), uniform(0.1, 0.3), uniform(0.3, 0.55)]
     return Recipe(
         size_px=size_px,
@@ -161,7 +161,7 @@ def draw_recipe(
         families=tuple(str(name) for name in families),
         diameter_px=size_px / 3 if arrangement == "giants" else diameter,
         spread=float(rng.choice(spreads, p=[0.3, 0.45, 0.25])),
-        contact=float(uniform(0.55, 0.85) if stacked else uniform(0.88, 1.03)),
+        contact=float(uniform(0.5, 0.85) if stacked else uniform(0.88, 1.03)),
         sink=float(uniform(0.1, 0.8)),
         style=_draw_style(rng),
         exposure=draw_exposure(rng),

@@ -19,7 +19,7 @@ from napari_sem_tools.training.tables import ClassRow, read_column
 
 __all__ = ["TrainingPlan", "resolve"]
 
-_STARTS = ("particles", "particles-preview")
+_STARTS = ("particles",)
 _TILE_PX, _HALO_PX = 1024, 96
 _PARTICLES = (
     OutputChannel("foreground", "the pixel belongs to a particle", "sigmoid"),
