@@ -55,7 +55,8 @@ _TAIL = """
 - `smp:unet:resnet34` is one of smp; `smp:Unet` with `encoder_name` among the arguments is the same.
   Images must be multiples of `network.multiple`, mostly 32; tiles are. `deeplabv3`, `deeplabv3plus`
   and `pan` dilate the encoder, which those of VGG, DenseNet, Inception and Xception refuse;
-  `linknet` and `unetplusplus` refuse those of SegFormer (`mit_`); `dpt` takes transformers of timm alone, e.g. `smp:dpt:tu-vit_small_patch16_224`.
+  `linknet` and `unetplusplus` refuse those of SegFormer (`mit_`); `dpt` takes transformers
+  of timm alone, e.g. `smp:dpt:tu-vit_small_patch16_224`.
 - `timm:convnext_tiny` with `task`: `classification` (logits), `embedding` (the features),
   `focus` (a score), `segmentation` (maps through a feature pyramid, at the image's size).
 - They are built without weights. Arguments that would make a library load some (`pretrained`,
