@@ -44,7 +44,7 @@ def test_a_png_is_visibly_uncalibrated(
     assert "Uncalibrated: px." in widgets[TableWidget].summary_line.text()
     texts = [
         widgets[CalibrateWidget].facts_label.text(),
-        widgets[TableWidget].quantity.currentText(),
+        widgets[TableWidget].plot.x.currentText(),
     ]
     assert not any(" nm" in text or "[nm" in text for text in texts)
 

@@ -172,3 +172,20 @@ def test_twenty_thousand_rows_sort_with_missing_values_last() -> None:
     model.sort(model.names.index("q4"))
     seconds = filled - started, time.perf_counter() - started_sort
     print(f"20,000 x 30: filled in {1e3 * seconds[0]:.0f} ms, sorted in {1e3 * seconds[1]:.0f} ms")
+
+
+def test_the_mouse_over_a_tick_says_why_a_particle_is_not_counted(widget: Any) -> None:
+    position = int(np.flatnonzero(widget.table.index == 7)[0])
+    model = widget.model
+
+    def said() -> Any:
+        cell = model.index(model.row_at(position), 0)
+        return model.data(cell, Qt.ItemDataRole.ToolTipRole)
+
+    assert said() is None
+    widget.choose(widget.table.index == 7)
+    widget.count(False)
+    assert said() == "by hand: left out"
+    slider = widget.doubt.sliders["min_ecd_px"]
+    slider.setValue(slider.maximum())
+    assert said() == "by hand: left out; by the rules: too small"

@@ -211,6 +211,18 @@ class ParticleModel(QAbstractTableModel):
         ticked = self._columns[column][position]
         return Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
 
+    def _why(self, column: int, position: int) -> Any:
+        """Return why a particle is doubtful or not counted, for the mouse over its tick."""
+        if self.names[column] not in _FIRST:
+            return None
+        by_hand, reasons = (self.column(name) for name in (BY_HAND, "doubt_reason"))
+        said = (
+            [f"by hand: {by_hand[position]}"] if by_hand is not None and by_hand[position] else []
+        )
+        if reasons is not None and reasons[position]:
+            said.append(f"by the rules: {reasons[position]}")
+        return "; ".join(said) or None
+
     def _side(self, column: int, position: int) -> Any:
         """Return where a cell's text stands."""
         text = self._columns[column].dtype == object
@@ -314,6 +326,7 @@ _ANSWERS = {
     Qt.ItemDataRole.DisplayRole: ParticleModel._text,
     Qt.ItemDataRole.EditRole: ParticleModel._text,
     Qt.ItemDataRole.CheckStateRole: ParticleModel._check,
+    Qt.ItemDataRole.ToolTipRole: ParticleModel._why,
     Qt.ItemDataRole.TextAlignmentRole: ParticleModel._side,
     Qt.ItemDataRole.BackgroundRole: ParticleModel._ground,
     Qt.ItemDataRole.ForegroundRole: ParticleModel._ink,

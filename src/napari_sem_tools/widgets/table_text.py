@@ -94,7 +94,7 @@ def summary_text(
     >>> import pandas as pd
     >>> table = pd.DataFrame({"ecd_nm": [10.0, 20.0], "included": [True, True]})
     >>> summary_text(table, np.array([True, True]), np.array([False, False]))
-    '2 of 2 particles counted. ECD 15 ± 7.07 nm (mean ± SD of 2).'
+    '2 of 2 particles counted. Mean ECD 15 nm, SD 7.07 nm (2 particles).'
     """
     if table is None or not len(table):
         return ""
@@ -107,8 +107,11 @@ def summary_text(
     rows = counted & shown & (chosen if chosen.sum() > 1 else True)
     if size in table and rows.any():
         values = table[size].to_numpy(float)[rows]
-        spread = f" ± {values.std(ddof=1):.3g}" if len(values) > 1 else ""
-        text += f" ECD {values.mean():.4g}{spread} {size[4:]} (mean ± SD of {len(values)})."
+        unit = size[4:]
+        # the SD is the width of the distribution, never the uncertainty that ± would say
+        spread = f", SD {values.std(ddof=1):.3g} {unit}" if len(values) > 1 else ""
+        noun = "particle" if len(values) == 1 else "particles"
+        text += f" Mean ECD {values.mean():.4g} {unit}{spread} ({len(values)} {noun})."
     return text if "ecd_nm" in table else f"{text} Uncalibrated: px."
 
 
