@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.micrograph import Micrograph, Segmentation
-from napari_sem_tools.segmentation.candidates import Look
+from napari_sem_tools.segmentation.candidates import FEATURES, Look
 from napari_sem_tools.segmentation.fusion import fuse
 from napari_sem_tools.segmentation.instances import Decoding
 from napari_sem_tools.segmentation.looking import Looker, fill_holes, scaled_grey
@@ -28,6 +28,7 @@ _SCALES = (1.0, 0.5, 0.25, 0.125)
 _ENLARGED = 2.0  # looked at too when the particles are too small to be seen well
 _SMALL = 0.5  # of the trained object size
 _LARGEST_ENLARGED_PX = 2048  # edge of an image that is still doubled
+_LOG_WIDTH = FEATURES.index("log_width_px")
 _LEAST_EDGE_PX = 32  # a smaller image is not scaled down
 
 
@@ -147,7 +148,7 @@ def segment_by_network(
             for k, scale in enumerate(scales)
         ]
         found = _Found.of(looks, wish.least_confidence)
-        if len(looks) > 1 and _too_small(found, card, image.shape):
+        if len(looks) > 1 and _too_small(looks[0], card, image.shape):
             looks.insert(0, see(_ENLARGED, part_of(progress, 0.96, 0.98), cancel))
             found = _Found.of(looks, wish.least_confidence)
     labels, kept = _on_field(found.labels, counts, wish)
@@ -191,10 +192,10 @@ class _Found:
         seen, inverse = np.unique(self.scale, return_inverse=True)
         return float(seen[np.argmax(np.bincount(inverse, area))])
 
-    def median_diameter_px(self, *, as_seen: bool = False) -> float:
-        """Median equivalent circle diameter, on the image's grid or on the network's."""
+    def seen_diameter_px(self) -> float:
+        """Median equivalent circle diameter on the grid that the network saw."""
         area = np.bincount(self.labels.ravel(), minlength=len(self.scale) + 1)[1:]
-        width = np.sqrt(4 / np.pi * area) * (self.scale if as_seen else 1.0)
+        width = np.sqrt(4 / np.pi * area) * self.scale
         return float(np.median(width[area > 0])) if area.any() else 0.0
 
 
@@ -216,12 +217,17 @@ def _scales(card: Any, wish: NetworkSettings, shape: tuple[int, int]) -> tuple[f
     return tuple(s for s in _SCALES if s == 1 or s * min(shape) >= _LEAST_EDGE_PX)
 
 
-def _too_small(found: _Found, card: Any, shape: tuple[int, int]) -> bool:
-    """Tell whether the particles found so far would be seen better enlarged."""
+def _too_small(look: Look, card: Any, shape: tuple[int, int]) -> bool:
+    """Tell whether what the full size shows would be seen better enlarged.
+
+    All that this look found is asked, not what was kept of it: of small particles much is
+    judged improbable before they are seen enlarged.
+    """
     usual = card.input.object_size_px
-    if not usual or not len(found.scale) or max(shape) > _LARGEST_ENLARGED_PX:
+    if not usual or not look.count or max(shape) > _LARGEST_ENLARGED_PX:
         return False
-    return found.median_diameter_px() < _SMALL * float(usual)
+    width = np.sqrt(4 / np.pi) * np.exp(np.median(look.own[:, _LOG_WIDTH]))
+    return bool(width < _SMALL * float(usual))
 
 
 def _on_field(
@@ -250,7 +256,7 @@ def _notes(found: _Found, card: Any) -> tuple[str, ...]:
         notes.append(f"Most of what it found was seen best at {found.usual_scale:g}.")
     usual = card.input.object_size_px
     if usual and len(found.scale):
-        median = found.median_diameter_px(as_seen=True)
+        median = found.seen_diameter_px()
         if not usual / 4 <= median <= usual * 4:
             notes.append(
                 f"The particles are {median:.0f} px wide at that scale; the network learned "
