@@ -73,7 +73,7 @@ def test_every_number_is_that_of_the_table(pair: list[Measured], report: Analysi
 def test_it_says_what_was_decided_by_hand(report: Analysis) -> None:
     page = report.report.read_text("utf-8")
     assert "By hand" in page
-    assert "2 of all were counted and 2 left out" in page
+    assert "2 counted, 2 left out (column by_hand)" in page
     assert (report.out / "geojson" / "a.geojson").exists()
     assert {path.name for path in (report.out / "labels").iterdir()} == {"a.tif", "b.tif"}
 

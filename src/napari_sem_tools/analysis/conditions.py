@@ -129,6 +129,11 @@ def _segmentation(finished: Finished) -> str:
     return finished.plan.method + (f", model {models}" if models else "; no trained model")
 
 
+def _perimeter(finished: Finished) -> str:
+    """Name the estimator of the perimeter, as it was set."""
+    return f"Crofton formula, {finished.plan.measuring.perimeter_directions} directions"
+
+
 _ANSWERS: tuple[tuple[str, Callable[[Finished], str]], ...] = (
     ("pixel size", _pixel_size),
     ("images", _images),
@@ -138,7 +143,7 @@ _ANSWERS: tuple[tuple[str, Callable[[Finished], str]], ...] = (
     ("edge rule", _edge_rule),
     ("found by", _segmentation),
     ("size", lambda _: "equivalent circular diameter, x_A = √(4A/π)"),
-    ("perimeter", lambda _: "Crofton formula, 4 directions"),
+    ("perimeter", _perimeter),
     ("Feret diameters", lambda _: "calipers on the hull of the midpoints of the pixels' edges"),
     ("distribution", lambda _: "by number (r = 0); D[p,q] are moment means after ISO 9276-2"),
     ("software", lambda _: f"napari-sem-tools {__version__}"),

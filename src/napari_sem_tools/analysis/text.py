@@ -19,8 +19,8 @@ _THRESHOLD = (
 _SIZE = (
     "The area A of a particle is its number of pixels times the area of a pixel; its size is the "
     "equivalent circular diameter ECD = √(4A/π). Every counted particle has the same weight "
-    "(distribution by number). The data bar, burnt-in letters and what was left out by hand are "
-    "not measured in."
+    "(distribution by number). The data bar, burnt-in letters and regions left out are not "
+    "measured in."
 )
 
 
@@ -64,12 +64,10 @@ def _by_hand(images: list[ImageResult]) -> str:
     """Say how many particles were decided by hand; empty when none was."""
     words = [w for i in images if BY_HAND in i.table for w in i.table[BY_HAND]]
     counted, left_out = words.count(COUNTED), words.count(LEFT_OUT)
-    if not counted + left_out:
+    said = [f"{n} {word}" for n, word in ((counted, COUNTED), (left_out, LEFT_OUT)) if n]
+    if not said:
         return ""
-    return (
-        f"By hand, against or beside the rules, {counted} of all were counted and {left_out} "
-        "left out (column by_hand)."
-    )
+    return f"By hand, whatever the rules say: {', '.join(said)} (column by_hand)."
 
 
 def doubt_rule(plan: Plan) -> str:
