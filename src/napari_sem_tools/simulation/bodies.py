@@ -273,12 +273,6 @@ def _bent_rod(
     return Lump(spheres), _reach(spheres)
 
 
-def _about_beam(angle: float) -> Array:
-    """Turn about the beam."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
-
-
 def _plate(
     rng: np.random.Generator, style: Style, turned: Array, radius: float
 ) -> tuple[Body, float]:
