@@ -17,7 +17,6 @@ from .models import models as models
 from .reading import read as read
 from .reading import read_all as read_all
 from .segmentation import NetworkSettings as NetworkSettings
-from .segmentation import SemanticSettings as SemanticSettings
 from .segmentation import ThresholdSettings as ThresholdSettings
 from .segmentation import segment as segment
 from .simulation import SimulationSettings as SimulationSettings
