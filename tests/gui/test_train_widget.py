@@ -169,6 +169,7 @@ def test_a_rate_that_is_no_number_is_refused_with_its_range(
     assert not widget.work.running
 
 
+@pytest.mark.torch
 def test_layers_can_be_frozen_only_in_a_model_that_is_there(
     show: Callable[..., Any], store: Any
 ) -> None:
@@ -321,6 +322,7 @@ def test_a_training_holds_no_thread_that_other_work_needs(
 # --- how it ends ---------------------------------------------------------------------------
 
 
+@pytest.mark.torch
 def test_the_new_model_is_offered_without_a_restart(
     show: Callable[..., Any],
     toys: Path,
@@ -344,6 +346,7 @@ def test_the_new_model_is_offered_without_a_restart(
     assert segment.method.currentText() == "toy-set-2"
 
 
+@pytest.mark.torch
 def test_cancel_keeps_the_best_epoch_so_far(
     show: Callable[..., Any], toys: Path, played: list[PlayedRun], qtbot: Any, store: Any
 ) -> None:
