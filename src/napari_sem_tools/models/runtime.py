@@ -237,7 +237,10 @@ def describe() -> dict[str, str]:
     MissingExtra, SemError
         PyTorch is missing or does not load, there either.
     """
-    place = _place(runtime_settings().device, apart=False)
+    try:
+        place = _place(runtime_settings().device, apart=False)
+    except SemError:  # the device asked for is not there, which is said with all the others
+        return devices.describe()
     if not place.apart:
         return devices.describe()
     from napari_sem_tools.models import remote
