@@ -58,6 +58,7 @@ def main(source: str | None = None, folder: Path = HERE) -> None:
     viewer.reset_view()
     draw_widget(opened, "calibrate", folder)
     segment = opened["segment"][1]
+    segment.method.setCurrentText("threshold")  # the one with a live preview
     segment.live.setChecked(True)
     pump(until=lambda: segment.preview_layer is not None)
     draw_widget(opened, "segment", folder)
