@@ -110,6 +110,8 @@ def train_segmentation(
     except BaseException:  # Ctrl-C: the process stops and can be resumed
         run.kill()
         raise
+    for event in run.poll():  # what came between the last look and the end
+        _report(progress, event)
     card = run.wait()
     report(progress, _PARTS, _PARTS, "done")
     return card
