@@ -239,6 +239,7 @@ def test_a_workbook_keeps_every_number_and_runs_no_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a/b", "", "x" * 32])
 def test_a_sheet_that_no_workbook_can_hold_is_refused(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
     with pytest.raises(InvalidSettings):
         write_workbook(tmp_path / "a.xlsx", {name: pd.DataFrame({"a": [1]})})
     many = pd.DataFrame({"a": np.zeros(1_048_576, np.int8)})
@@ -298,6 +299,8 @@ def test_a_place_that_cannot_be_written_gives_one_sentence(number: int, tmp_path
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "x"
     image = measured()
+    for needed in {3: ["pyarrow"], 4: ["openpyxl"]}.get(number, []):
+        pytest.importorskip(needed)
     write = [
         lambda: write_rois(path, image),
         lambda: write_geojson(path, image),
