@@ -186,3 +186,11 @@ def test_one_look_drops_what_the_network_is_unsure_of_and_several_leave_that_to_
     wish = NetworkSettings(least_confidence=0.3)
     assert wish.decoding().min_confidence == 0.3
     assert wish.candidates().min_confidence == 0.5
+
+
+def test_particles_are_numbered_from_the_top_down(lease):
+    lease(Seer())
+    labels = segment_by_network("seer", Micrograph(discs(40))).labels
+    first = [np.flatnonzero(labels == number)[0] for number in range(1, labels.max() + 1)]
+    assert len(first) > 5
+    assert first == sorted(first)
