@@ -5,6 +5,8 @@ from .calibration import calibrate as calibrate
 from .calibration import find_data_bar as find_data_bar
 from .calibration import find_scale_bar as find_scale_bar
 from .evaluation import evaluate as evaluate
+from .focus import FocusScore as FocusScore
+from .focus import focus as focus
 from .layers import from_layer as from_layer
 from .layers import show as show
 from .measurement import MeasureSettings as MeasureSettings
