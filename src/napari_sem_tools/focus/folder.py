@@ -98,7 +98,7 @@ def score_file(
     Examples
     --------
     >>> score_file("there-is-none.tif").error
-    'There is no file there-is-none.tif.'
+    'There is no file there-is-none.tif. Check the path.'
     """
     image: Micrograph | None = None
     try:
