@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_sem_tools.segmentation.instances import Decoding, decode
+from napari_sem_tools.segmentation.instances import (
+    Decoding,
+    _Edges,
+    _merge_weak_edges,
+    decode,
+)
 from napari_sem_tools.training.targets import separation_targets
 
 
@@ -53,6 +58,44 @@ def test_a_second_lobe_without_a_border_is_no_particle():
     found, _ = decode(perfect_maps(one))
     assert found.max() == 1
     assert same_partition(found, one)
+
+
+def joined_one_by_one(count, first, second, border, least):
+    """Join across the weakest edge of all, again and again; slow and plain."""
+    group = list(range(count))
+    while True:
+        edges = {}
+        for a, b, value in zip(first, second, border, strict=True):
+            pair = tuple(sorted((group[a], group[b])))
+            if pair[0] != pair[1]:
+                edges.setdefault(pair, []).append(value)
+        weakest = min(edges, key=lambda pair: np.mean(edges[pair]), default=None)
+        if weakest is None or np.mean(edges[weakest]) >= least:
+            return np.array(group)
+        group = [weakest[0] if each == weakest[1] else each for each in group]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(2, 14), least=st.floats(0.2, 0.8))
+def test_particles_join_across_the_weakest_border_first(seed, count, least):
+    rng = np.random.default_rng(seed)
+    ends = np.sort(rng.integers(0, count, (3 * count, 2)), axis=1)
+    first, second = ends[ends[:, 0] != ends[:, 1]].T
+    border = rng.random(len(first))
+    edges = _Edges(first, second, np.zeros(len(first)), border)
+    found = _merge_weak_edges(np.arange(count), edges, least)
+    wanted = joined_one_by_one(count, first, second, border, least)
+    assert same_partition(found[1:], wanted[1:])
+
+
+def test_a_sliver_between_two_particles_does_not_make_them_one():
+    """Its faint edges to both are part of a border that is clear as a whole."""
+    first = np.array([1] * 20 + [1] * 3 + [2] * 3)
+    second = np.array([2] * 20 + [3] * 3 + [3] * 3)
+    border = np.array([0.9] * 20 + [0.2] * 3 + [0.3] * 3)
+    found = _merge_weak_edges(np.arange(4), _Edges(first, second, np.zeros(26), border), 0.5)
+    assert found[1] == found[3]
+    assert found[1] != found[2]
 
 
 def test_a_peak_on_the_pass_does_not_join_its_neighbours():

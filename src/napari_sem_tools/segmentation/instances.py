@@ -7,6 +7,7 @@ transform of a binary map.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,20 +189,40 @@ def _relabelled(
 
 
 def _merge_weak_edges(owner: NDArray[np.int64], edges: _Edges, least: float) -> NDArray[np.int64]:
-    """Join neighbours whose common edge has too little border on average."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    """Join neighbours across the common edges with the least border, until all have enough.
 
+    What was joined has a longer edge to its other neighbours, which has to be weak as a whole:
+    a chain of particles is not one particle because each touches the next somewhere.  In each
+    round all pairs join that are each other's weakest edge, which is the order of joining the
+    weakest edge of all, again and again.
+    """
     count = len(owner)
+    group = np.arange(count)
     a, b = owner[edges.first], owner[edges.second]
     apart = a != b
-    low, high = np.minimum(a, b)[apart], np.maximum(a, b)[apart]
-    pairs, inverse, length = np.unique(low * count + high, return_inverse=True, return_counts=True)
-    mean = np.bincount(inverse, edges.border[apart], len(pairs)) / np.maximum(length, 1)
-    weak = pairs[mean < least]
-    links = coo_array((np.ones(len(weak)), np.divmod(weak, count)), (count, count))
-    _, group = connected_components(links, directed=False)
-    return np.asarray(group[owner] + 1, np.int64) * (owner > 0)
+    a, b = a[apart], b[apart]
+    border: NDArray[Any] = edges.border[apart].astype(float)
+    length: NDArray[Any] = np.ones(len(a))
+    while True:
+        pairs, inverse = np.unique(np.minimum(a, b) * count + np.maximum(a, b), return_inverse=True)
+        border = np.bincount(inverse, border, len(pairs))
+        length = np.bincount(inverse, length, len(pairs))
+        a, b = np.divmod(pairs, count)
+        mean = border / length
+        weak = np.flatnonzero(mean < least)
+        weak = weak[np.argsort(mean[weak], kind="stable")]
+        rank = np.full(count, len(weak))
+        place = np.arange(len(weak))
+        for side in (a, b):
+            np.minimum.at(rank, side[weak], place)
+        joined = weak[(rank[a[weak]] == place) & (rank[b[weak]] == place)]
+        if not len(joined):
+            return np.asarray(group[owner] + 1, np.int64) * (owner > 0)
+        into = np.arange(count)
+        into[b[joined]] = a[joined]
+        group, a, b = into[group], into[a], into[b]
+        apart = a != b
+        a, b, border, length = a[apart], b[apart], border[apart], length[apart]
 
 
 def _kept(
