@@ -222,10 +222,10 @@ def test_frozen_layers_stay_and_the_head_begins_anew(make_set, tmp_path, store):
 
 def test_images_are_resampled_to_the_size_that_the_start_knows(make_set, tmp_path, store):
     from napari_sem_tools.training.plan import resolve
-    from napari_sem_tools.training.session import _Session
+    from napari_sem_tools.training.session import SegmentationSession
 
     plan = resolve(make_set(3), TINY.replace(object_size_px=8.0), store)
-    session = _Session(plan, tmp_path, "tiny", store, "x", lambda event: None)
+    session = SegmentationSession(plan, tmp_path, "tiny", store, "x", lambda event: None)
     scene = session.scenes["field_0"]
     assert scene.ratio == pytest.approx(0.5, abs=0.15)
     assert scene.truth.shape == (96, 96)
