@@ -1,3 +1,10 @@
+from .measure import Measure as Measure
+from .measures import DEFAULT_MEASURE as DEFAULT_MEASURE
+from .measures import LIVE_MEASURES as LIVE_MEASURES
+from .measures import MEASURES as MEASURES
+from .measures import focus_measures as focus_measures
+from .resolution import ring_correlation as ring_correlation
+from .resolution import two_frame_snr as two_frame_snr
 from .score import FocusScore as FocusScore
 from .score import blur_of_score as blur_of_score
 from .score import focus as focus

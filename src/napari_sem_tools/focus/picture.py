@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.focus.spectrum import Spectrum, gauss_transfer
 from napari_sem_tools.reading.inputs import as_micrograph
 
 __all__ = ["Picture", "picture_of"]
@@ -41,6 +42,9 @@ class Picture:
     valid: Bool | None = None
     pixel_size: float | None = None
     depth: float = 0.0
+    _smooth: dict[float, Map] = dataclasses.field(default_factory=dict, repr=False)
+    _gradient: dict[float, Map] = dataclasses.field(default_factory=dict, repr=False)
+    _inside: dict[int, Bool] = dataclasses.field(default_factory=dict, repr=False)
 
     @functools.cached_property
     def counted(self) -> Map:
@@ -56,6 +60,106 @@ class Picture:
     def variance(self) -> float:
         """Variance of the grey values, noise included."""
         return float(self.counted.var(dtype=np.float64))
+
+    @functools.cached_property
+    def cosine(self) -> Map:
+        """Type-2 cosine transform: the picture goes on as its mirror image, without a jump."""
+        from scipy.fft import dctn
+
+        return np.asarray(dctn(self.grey - np.float32(self.mean), norm="ortho"))
+
+    @functools.cached_property
+    def spectrum(self) -> Spectrum:
+        """Radial power spectrum of the picture under a Hann window."""
+        return Spectrum.of(self.grey, self.mean)
+
+    @property
+    def noise(self) -> float:
+        """Variance of the white noise: mean power above 0.42 cycles/px."""
+        return self.spectrum.noise
+
+    @property
+    def net_variance(self) -> float:
+        """Variance without that of the noise, at least a thousandth of it."""
+        return max(self.variance - self.noise, 1e-3 * self.variance, 1e-9)
+
+    @property
+    def snr(self) -> float:
+        """Variance of the picture over that of its white noise."""
+        return self.net_variance / max(self.noise, 1e-9)
+
+    def smooth(self, sigma: float) -> Map:
+        """Blur by a Gaussian of `sigma` px, mirrored at the boundary; kept for the next caller.
+
+        Returns
+        -------
+        float32 array (Y, X)
+            About the mean grey value.
+        """
+        if sigma not in self._smooth:
+            from scipy.fft import idctn
+
+            rows, columns = gauss_transfer(self.grey.shape, sigma)
+            changed = self.cosine * rows[:, None]
+            changed *= columns[None, :]
+            self._smooth[sigma] = np.asarray(idctn(changed, norm="ortho", overwrite_x=True))
+        return self._smooth[sigma]
+
+    def gradient_squared(self, sigma: float) -> Map:
+        """Squared gradient of the blurred picture, by central differences.
+
+        Returns
+        -------
+        float32 array (Y - 2, X - 2)
+        """
+        if sigma not in self._gradient:
+            blurred = self.smooth(sigma)
+            down = blurred[2:, 1:-1] - blurred[:-2, 1:-1]
+            right = blurred[1:-1, 2:] - blurred[1:-1, :-2]
+            self._gradient[sigma] = np.float32(0.25) * (down * down + right * right)
+        return self._gradient[sigma]
+
+    def laplacian(self, sigma: float) -> Map:
+        """Laplacian (five points) of the blurred picture.
+
+        Returns
+        -------
+        float32 array (Y - 2, X - 2)
+        """
+        blurred = self.smooth(sigma)
+        middle = blurred[1:-1, 1:-1]
+        rim = blurred[2:, 1:-1] + blurred[:-2, 1:-1] + blurred[1:-1, 2:] + blurred[1:-1, :-2]
+        return np.asarray(rim - np.float32(4) * middle)
+
+    def over_valid(self, values: Map, reach: int = 1) -> Map:
+        """Take out of a map, smaller than the picture by a margin, the values that count.
+
+        Parameters
+        ----------
+        values : array (Y - 2 margin, X - 2 margin)
+        reach : int
+            Pixels this near to one that does not count do not count either.
+
+        Returns
+        -------
+        float32 array (n,)
+        """
+        if self.valid is None:
+            return values.ravel()
+        margin = (self.grey.shape[0] - values.shape[0]) // 2
+        inside = self.shrunk(reach)
+        rows, columns = inside.shape
+        return values[inside[margin : rows - margin, margin : columns - margin]]
+
+    def shrunk(self, reach: int) -> Bool:
+        """Return the pixels that count and are further than `reach` from others."""
+        if reach not in self._inside:
+            from scipy.ndimage import distance_transform_cdt
+
+            valid = self.valid if self.valid is not None else np.ones(self.grey.shape, bool)
+            inside = distance_transform_cdt(valid) > reach
+            self._inside[reach] = inside if inside.any() else valid
+        return self._inside[reach]
 
 
 def picture_of(
