@@ -3,41 +3,48 @@
     python benchmarks/fine_tuning.py DATA_DIR --set bam [--folds 5] [--images 0] [--steps 600]
     python benchmarks/fine_tuning.py DATA_DIR --set bam --images 1 3 10 [--start particles none]
 
+`--keep FILE` writes a line per finished fold and goes on from it.
+
 Pictures are dealt to the folds by a seeded shuffle of their groups (`doi` for EMPS, else each by
 itself).  Of each fold the others train, for a fixed number of steps and without choosing an epoch
-by its score, with the settings of `train_segmentation`; the fold is segmented with the settings
-of `NetworkSettings()`, sizes unknown.  `--images n` learns from the first n of the training
-pictures alone (0: from all).  Scores are those of `sem.evaluate`, means over all pictures, 95 %
-bootstrap over pictures; BAM without crumbs of less than 30 px.  Models stay in a folder that is
-removed.
+by its score, with the settings of `train_segmentation`.  The fold is segmented twice: with the
+settings of `NetworkSettings()` ("sizes unknown"), and with `diameter_px`, the median over the
+training pictures of the median diameter, in one look at the size that was learned ("size told").
+`--images n` learns from the first n of the training pictures alone (0: from all).  Scores are those
+of `sem.evaluate`, means over all pictures, 95 % bootstrap over pictures; BAM without crumbs of less
+than 30 px.  Models stay in a folder that is removed.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from kept_runs import KeptRuns, own_registry, packed, unpacked
 from napari_sem_tools.evaluation import ImageCounts, Scores, count_image
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.models import models
 from napari_sem_tools.reading import read
-from napari_sem_tools.segmentation import segment
+from napari_sem_tools.segmentation import NetworkSettings, segment
 from napari_sem_tools.training.plan import resolve
+from napari_sem_tools.training.scaled import diameters
 from napari_sem_tools.training.session import learn
 from napari_sem_tools.training.settings import TrainingSettings
 
 SETS = {"bam": ("bam", 712, 30), "emps-train": ("emps-train", None, 1)}  # folder, rows, crumbs
+PIXEL_NM = {"bam": 7.34375}
 SHOWN = (
-    "mean_ap50", "mean_pq", "mean_aji", "pooled_ecd_d50_err", "pooled_ecd_d10_err",
-    "pooled_ecd_d90_err", "pooled_w1_px",
+    "mean_ap50", "mean_ap75", "mean_pq", "mean_aji", "pooled_recall", "pooled_ecd_d50_err",
+    "pooled_ecd_d10_err", "pooled_ecd_d90_err", "pooled_w1_px", "pooled_w1_nm",
 )  # fmt: skip
+WAYS = ("sizes unknown", "size told")
 STEPS_PER_EPOCH = 50
 
 
@@ -67,29 +74,69 @@ def load(root: Path, name: str, rows: int | None) -> tuple[np.ndarray, np.ndarra
     return read(path).grey[: truth.shape[0]].astype(np.uint8), truth
 
 
-def train(root: Path, names: list[str], rows: int | None, start: str, steps: int) -> str:
-    """Learn from pictures; return the model's name."""
+def train(folder: Path, settings: TrainingSettings) -> str:
+    """Learn from a folder; return the model's name."""
+    store = models.on_disk
+    return learn(resolve(folder, settings, store), folder / "run", "fold", store).key
+
+
+def settings_of(start: str, args: argparse.Namespace) -> TrainingSettings:
+    """Set how a fold learns."""
+    return TrainingSettings(
+        start=start,
+        arguments="" if start != "none" else '{"widths": [32, 64, 112, 176, 224, 256]}',
+        object_size_px=args.object_size_px,
+        epochs=max(1, args.steps // STEPS_PER_EPOCH),
+        steps_per_epoch=STEPS_PER_EPOCH,
+        validation_share=0.0,
+        threads=1,
+        seed=args.seed,
+    )
+
+
+def run_fold(
+    args: argparse.Namespace, start: str, learned: list[str], scored: list[str]
+) -> dict[str, Any]:
+    """Train on some pictures; return what was counted on others, in both ways."""
     from skimage.io import imsave
 
+    set_folder, rows, crumbs = SETS[args.set]
+    root, begun = args.data_dir / set_folder, time.monotonic()
+    medians = []
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         for part in ("images", "masks"):
             (folder / part).mkdir()
-        for name in names:
+        for name in learned:
             image, truth = load(root, name, rows)
             imsave(folder / "images" / f"{name}.png", image, check_contrast=False)
             imsave(folder / "masks" / f"{name}.png", truth, check_contrast=False)
-        settings = TrainingSettings(
-            start=start,
-            arguments="" if start != "none" else '{"widths": [32, 64, 112, 176, 224, 256]}',
-            epochs=max(1, steps // STEPS_PER_EPOCH),
-            steps_per_epoch=STEPS_PER_EPOCH,
-            validation_share=0.0,
-            threads=1,
-        )
-        store = models.on_disk
-        card = learn(resolve(folder, settings, store), folder / "run", "fold", store)
-    return card.key
+            medians.append(float(np.median(diameters(truth))))
+        model = train(folder, settings_of(start, args))
+    told = NetworkSettings(diameter_px=max(2.0, float(np.median(medians))))
+    trained, counts = time.monotonic() - begun, dict[str, list[Any]]()
+    for way, how in zip(WAYS, (NetworkSettings(), told), strict=True):
+        for name in scored:
+            image, truth = load(root, name, rows)
+            found = segment(Micrograph(image), model, settings=how).labels
+            one = count_image(truth, found, min_area=crumbs, name=name)
+            counts.setdefault(way, []).append(packed(one))
+    return {"counts": counts, "seconds": trained, "diameter_px": told.diameter_px}
+
+
+def show(name: str, done: list[dict[str, Any]]) -> None:
+    """Print the scores of all folds together, in both ways."""
+    rows, crumbs = SETS[name][1:]
+    print(f"{np.mean([fold['seconds'] for fold in done]):.0f} s of training a fold")
+    summaries = []
+    for way in WAYS:
+        counts: list[ImageCounts] = [unpacked(c) for fold in done for c in fold["counts"][way]]
+        summaries.append(Scores(tuple(counts), PIXEL_NM.get(name), rows, crumbs).summary())
+    print(f"| {len(counts)} pictures | " + " | ".join(WAYS) + " |\n| --- | --- | --- |")
+    for score in SHOWN:
+        if score in summaries[0]:
+            print(f"| {score} | " + " | ".join(str(s[score]) for s in summaries) + " |")
+    sys.stdout.flush()
 
 
 def main() -> int:
@@ -103,36 +150,37 @@ def main() -> int:
     parser.add_argument("--start", nargs="*", default=["particles"], help="models, or none")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--object-size-px", type=float, help="instead of the model's own")
+    parser.add_argument("--keep", type=Path, help="file of finished folds, to go on from")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:  # where models are kept on Linux
-        os.environ["XDG_DATA_HOME"] = home
+    with own_registry():
         return run(args)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one block per start and number of training pictures."""
-    folder, rows, crumbs = SETS[args.set]
-    root = args.data_dir / folder
+    root = args.data_dir / SETS[args.set][0]
     names = sorted(p.stem for p in (root / "masks").iterdir())
     folds = deal(root, names, args.folds, args.seed)
     print(f"{args.set}: {len(names)} pictures, {args.folds} folds, seed {args.seed}", flush=True)
+    kept = KeptRuns(args.keep)
     for start in args.start:
         for images in args.images:
-            counts: list[ImageCounts] = []
-            begun = time.monotonic()
+            done = []
             for number in args.only or range(args.folds):
                 others = [n for k, fold in enumerate(folds) if k != number for n in fold]
-                model = train(root, others[:images] if images else others, rows, start, args.steps)
-                for name in folds[number]:
-                    image, truth = load(root, name, rows)
-                    found = segment(Micrograph(image), model).labels
-                    counts.append(count_image(truth, found, min_area=crumbs))
-            summary = Scores(tuple(counts)).summary()
-            many = images or "all"
-            print(f"\nfrom {start}, {many} pictures, {args.steps} steps, {len(counts)} scored")
-            for score in SHOWN:
-                print(f"  {score:20} {summary[score]}")
-            print(f"  {time.monotonic() - begun:.0f} s", flush=True)
+                learned = others[:images] if images else others
+                key = f"{args.set} {start} {images} {args.steps} {number} of {args.folds} "
+                key += f"seed {args.seed} size {args.object_size_px}"
+                done.append(
+                    kept.get(
+                        key,
+                        lambda s=start, a=learned, b=folds[number]: run_fold(args, s, a, b),
+                    )
+                )
+                print(f"# fold {number} done", flush=True)
+            print(f"\nfrom {start}, {images or 'all'} pictures, {args.steps} steps")
+            show(args.set, done)
     return 0
 
 

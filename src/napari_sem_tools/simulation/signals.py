@@ -21,6 +21,8 @@ Field = NDArray[np.float32]
 
 _STEEPEST = 0.08  # z of the normal at which the yield stops to grow
 _YIELD_CAP = 4.0
+_TILT_GAIN = 0.9  # the largest that is drawn
+_RIMMED = 0.65  # share of scenes with bright rims and crystal edges
 
 
 def shade(name: str, scene: Scene, rng: np.random.Generator, *, diameter_px: float) -> Field:
@@ -62,10 +64,10 @@ def _secondary(scene: Scene, rng: np.random.Generator, diameter: float) -> Field
     normal = scene.normal.astype(np.float32)
     particle = scene.labels > 0
     tilt = np.minimum(1 / np.maximum(normal[2], _STEEPEST) - 1, _YIELD_CAP) ** rng.uniform(0.5, 1)
-    signal = _brightness(rng, scene, 0.25) * (1 + rng.uniform(0, 0.9) * tilt)
+    signal = _brightness(rng, scene, 0.25) * (1 + rng.uniform(0, _TILT_GAIN) * tilt)
     side = rng.uniform(0, 2 * np.pi)
     signal *= 1 + rng.uniform(0, 0.45) * (np.cos(side) * normal[0] + np.sin(side) * normal[1])
-    if rng.random() < 0.65:  # rims and crystal edges
+    if rng.random() < _RIMMED:
         convex = height - soft_blur(height, max(0.8, rng.uniform(0.03, 0.12) * diameter))
         signal += rng.uniform(0.2, 1.6) * np.tanh(np.maximum(convex, 0) / (0.06 * diameter))
     skin = fractal_noise(shape, rng, coarse_px=max(2.0, rng.uniform(0.05, 0.5) * diameter))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,10 @@ from napari_sem_tools.errors import InvalidTrainingSet
 from napari_sem_tools.files import write_file
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
 
-__all__ = ["SceneFolder", "render_scenes"]
+if TYPE_CHECKING:
+    from napari_sem_tools.simulation.training_scene import TrainingScene
+
+__all__ = ["SceneFolder", "render_scenes", "write_scenes"]
 
 _SHARD = 25  # scenes of a file: a few seconds of work, so that little is lost by a stop
 
@@ -28,6 +32,7 @@ def render_scenes(
     seed: int = 0,
     size_px: int = 512,
     jobs: int = 1,
+    draw: Callable[..., TrainingScene] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> Path:
@@ -43,6 +48,9 @@ def render_scenes(
         Side of a scene.
     jobs : int, optional
         Processes.
+    draw : callable, optional
+        Instead of `training_scene`: ``draw((seed, number), size_px=size_px)``; processes
+        must be able to import it.
     progress, cancel : callable, optional
 
     Returns
@@ -59,7 +67,7 @@ def render_scenes(
     todo = [k for k in shards if not _shard_path(folder, k).exists()]
     report(progress, len(shards) - len(todo), len(shards), "rendering scenes")
     with ProcessPoolExecutor(jobs) as pool:
-        runs = [pool.submit(_render, folder, seed, k, size_px) for k in todo]
+        runs = [pool.submit(_render, folder, seed, k, size_px, draw) for k in todo]
         for done, run in enumerate(as_completed(runs), start=len(shards) - len(todo) + 1):
             run.result()
             report(progress, done, len(shards), "rendering scenes")
@@ -74,23 +82,48 @@ def _shard_path(folder: Path, shard: int) -> Path:
     return folder / f"scenes-{shard:04d}.npz"
 
 
-def _render(folder: Path, seed: int, shard: int, size_px: int) -> None:
+def _render(
+    folder: Path, seed: int, shard: int, size_px: int, draw: Callable[..., TrainingScene] | None
+) -> None:
     """Render the scenes of one file."""
     from napari_sem_tools.simulation.training_scene import training_scene
+
+    draw = draw or training_scene
+    numbers = range(shard * _SHARD, (shard + 1) * _SHARD)
+    scenes = [draw((seed, number), size_px=size_px) for number in numbers]
+    write_scenes(
+        _shard_path(folder, shard),
+        [(scene.image, scene.labels, scene.ignore) for scene in scenes],
+        [scene.recipe.to_dict() for scene in scenes],
+    )
+
+
+def write_scenes(
+    path: Path, scenes: Sequence[tuple[Any, Any, Any]], recipes: Sequence[dict[str, Any]]
+) -> None:
+    """Write scenes into one file, with what is to be learned from them.
+
+    Parameters
+    ----------
+    path : Path
+        ``scenes-NNNN.npz`` of a folder.
+    scenes : sequence of (uint8, int, bool) arrays (Y, X)
+        Image, labels and what counts for nothing; all of one shape, at most 25.
+    recipes : sequence of dict
+        How each was made.
+    """
     from napari_sem_tools.training.targets import separation_targets
 
-    numbers = range(shard * _SHARD, (shard + 1) * _SHARD)
-    scenes = [training_scene((seed, number), size_px=size_px) for number in numbers]
-    recipes = json.dumps([scene.recipe.to_dict() for scene in scenes])
+    images, labels, ignores = zip(*scenes, strict=True)
     content = io.BytesIO()
     np.savez_compressed(
         content,
-        images=np.stack([scene.image for scene in scenes]),
-        targets=np.stack([separation_targets(s.labels, s.ignore) for s in scenes]),
-        labels=np.stack([scene.labels for scene in scenes]),
-        recipes=np.frombuffer(recipes.encode(), np.uint8),
+        images=np.stack(images),
+        targets=np.stack([separation_targets(*p) for p in zip(labels, ignores, strict=True)]),
+        labels=np.stack(labels),
+        recipes=np.frombuffer(json.dumps(list(recipes)).encode(), np.uint8),
     )
-    write_file(_shard_path(folder, shard), content.getvalue())
+    write_file(path, content.getvalue())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
