@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -224,7 +224,9 @@ def exposed(tile: Plane, dose: float, rng: np.random.Generator) -> NDArray[np.ui
     return np.clip(np.rint(_MIDDLE_GREY * gain * tile), 0, 255).astype(np.uint8)
 
 
-def focus_frames(name: str, field: NDArray[Any], count: int = 1) -> Iterator[FocusFrame]:
+def focus_frames(
+    name: str, field: NDArray[Any], count: int = 1, *, positions: Sequence[int] = POSITIONS
+) -> Iterator[FocusFrame]:
     """Make all frames of one picture.
 
     Parameters
@@ -235,6 +237,8 @@ def focus_frames(name: str, field: NDArray[Any], count: int = 1) -> Iterator[Foc
         The picture without its data bar.
     count : int
         Number of tiles.
+    positions : sequence of int
+        Steps from focus; a part of them gives a part of the same frames.
 
     Yields
     ------
@@ -247,7 +251,7 @@ def focus_frames(name: str, field: NDArray[Any], count: int = 1) -> Iterator[Foc
     for psf in spreads if corners else ():
         planes = [blurred(plane, SIGMA_PER_STEP_PX * step, psf) for step in range(11)]
         for corner in corners:
-            for position in POSITIONS:
+            for position in positions:
                 tile = _tile(planes[abs(position)], corner)
                 for dose in DOSES:
                     rng = np.random.default_rng(seed_of(name, corner, position, dose))

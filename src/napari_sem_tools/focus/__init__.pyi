@@ -3,6 +3,8 @@ from .measures import DEFAULT_MEASURE as DEFAULT_MEASURE
 from .measures import LIVE_MEASURES as LIVE_MEASURES
 from .measures import MEASURES as MEASURES
 from .measures import focus_measures as focus_measures
+from .recalibration import Recalibration as Recalibration
+from .recalibration import recalibrate as recalibrate
 from .resolution import ring_correlation as ring_correlation
 from .resolution import two_frame_snr as two_frame_snr
 from .score import FocusScore as FocusScore
