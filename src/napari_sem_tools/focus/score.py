@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
@@ -10,12 +11,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.focus.information import no_information
 from napari_sem_tools.focus.picture import Picture, picture_of
 
-__all__ = ["FocusScore", "blur_of_score", "focus", "score_of_blur"]
+__all__ = [
+    "FocusScore",
+    "blur_of_score",
+    "focus",
+    "reasons_of",
+    "score_of_blur",
+    "score_picture",
+]
 
 BLUR_PER_POINT_PX: Final = 0.4  # added blur (standard deviation) that costs one point
 BEST: Final = 10.0
+_BLURRED_PX: Final = 0.4
+_FEW_ELECTRONS_SNR: Final = 2.0
+_LOW_CONTRAST: Final = 0.08
+_UNSURE: Final = 2.0  # half width of the interval, points
 
 Method = Literal["auto", "mix", "network"]
 
@@ -127,7 +140,8 @@ def focus(
     image : path-like, Micrograph, napari Image layer or array (Y, X)
         Data bar and burnt-in letters of a Micrograph are left out.
     method : {"auto", "mix", "network"}
-        ``"mix"``: classical measures joined by fitted trees, without torch.
+        ``"mix"``: classical measures joined by fitted trees, without torch; ``"network"``: of
+        the package, needs torch; ``"auto"``: the network where it is at hand, else the mix.
     pixel_size : float or (float, float), optional
         Size of a pixel in nm, for `FocusScore.blur_nm`.
     mask : bool array (Y, X), optional
@@ -148,39 +162,104 @@ def focus(
     --------
     >>> import numpy as np
     >>> focus(np.zeros((64, 64), np.uint8)).reasons
-    ('blank image',)
+    ('no information: black image',)
     """
     if method not in _METHODS:
         raise InvalidSettings(
             f"There is no focus method {method!r}.", hint=f"Choose {', '.join(_METHODS)}."
         )
-    return _METHODS[method](picture_of(image, pixel_size=pixel_size, mask=mask), device)
+    return score_picture(picture_of(image, pixel_size=pixel_size, mask=mask), method, device)
 
 
-def _by_edges(picture: Picture, _device: str) -> FocusScore:
-    """Judge by how much the gradient shrinks when the picture is blurred a little more."""
-    if picture.variance == 0:
-        return FocusScore(0.0, (0.0, 0.0), information=False, reasons=("blank image",),
-                          method="none")  # fmt: skip
-    from scipy.ndimage import gaussian_gradient_magnitude
+def score_picture(picture: Picture, method: str = "auto", device: str = "auto") -> FocusScore:
+    """Score a picture that is at hand.
 
-    fine, coarse = (
-        float(np.square(gaussian_gradient_magnitude(picture.grey, s)).mean()) for s in (1.5, 3.0)
-    )
-    ratio = max(fine / max(coarse, 1e-12), 1.0 + 1e-6)  # of edges: sqrt((b² + 9) / (b² + 2.25))
-    blur = float(np.sqrt(max((9.0 - 2.25 * ratio**2) / (ratio**2 - 1.0), 0.0)))
-    score = float(score_of_blur(blur))
+    Parameters
+    ----------
+    picture : Picture
+    method : {"auto", "mix", "network"}
+    device : str
+
+    Returns
+    -------
+    FocusScore
+    """
+    reason = no_information(picture)
+    if reason:
+        return FocusScore(0.0, (0.0, 0.0), information=False, method="none",
+                          reasons=(f"no information: {reason}",))  # fmt: skip
+    return _METHODS[method](picture, device)
+
+
+def _by_mix(picture: Picture, _device: str) -> FocusScore:
+    """Score by the fitted trees."""
+    from napari_sem_tools.focus.mix import read_mix
+
+    score, half = read_mix().of_picture(picture)
+    blur = float(blur_of_score(score))
+    contrast = float(np.sqrt(picture.net_variance)) / max(abs(picture.mean), 1e-9)
     return FocusScore(
         score,
-        (max(score - 3.0, 0.0), min(score + 3.0, BEST)),
+        (max(score - half, 0.0), min(score + half, BEST)),
         blur_px=blur,
         blur_nm=None if picture.pixel_size is None else blur * picture.pixel_size,
-        reasons=(f"blurred: {blur:.1f} px",),
+        snr=picture.snr,
+        contrast=contrast,
+        reasons=reasons_of(blur, half, picture.snr, contrast),
+        method="mix",
     )
+
+
+def reasons_of(blur_px: float, half: float, snr: float, contrast: float) -> tuple[str, ...]:
+    """Say what lowers a score or makes it unsure.
+
+    Parameters
+    ----------
+    blur_px : float
+        Added blur.
+    half : float
+        Half width of the interval of the score.
+    snr, contrast : float
+
+    Returns
+    -------
+    tuple of str
+        The weightiest first; empty for a sharp, clear image.
+    """
+    said = (
+        (blur_px >= _BLURRED_PX, f"blurred: {blur_px:.1f} px"),
+        (snr < _FEW_ELECTRONS_SNR, f"few electrons: SNR {snr:.1f}"),
+        (contrast < _LOW_CONTRAST, f"low contrast: {contrast:.2f}"),
+        (half > _UNSURE, "little texture: the score is unsure"),
+    )
+    return tuple(reason for holds, reason in said if holds)
+
+
+def _by_network(picture: Picture, device: str) -> FocusScore:
+    """Score by the network of the package."""
+    from napari_sem_tools.focus.network import score_by_network
+
+    return score_by_network(picture, device)
+
+
+def _by_best(picture: Picture, device: str) -> FocusScore:
+    """Score by the network where it and torch are at hand, else by the mix."""
+    return (_by_network if _has_network() else _by_mix)(picture, device)
+
+
+@functools.cache
+def _has_network() -> bool:
+    """Tell whether torch is installed and the package holds the network."""
+    from importlib.util import find_spec
+
+    from napari_sem_tools.focus.network import MODEL
+    from napari_sem_tools.models import models
+
+    return find_spec("torch") is not None and MODEL in models
 
 
 _METHODS: Final[Mapping[str, Callable[[Picture, str], FocusScore]]] = {
-    "auto": _by_edges,
-    "mix": _by_edges,
-    "network": _by_edges,
+    "auto": _by_best,
+    "mix": _by_mix,
+    "network": _by_network,
 }
