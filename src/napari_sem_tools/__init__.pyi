@@ -6,7 +6,11 @@ from .calibration import find_data_bar as find_data_bar
 from .calibration import find_scale_bar as find_scale_bar
 from .evaluation import evaluate as evaluate
 from .focus import FocusScore as FocusScore
+from .focus import FocusSeries as FocusSeries
+from .focus import Move as Move
 from .focus import focus as focus
+from .focus import focus_series as focus_series
+from .focus import suggest_move as suggest_move
 from .layers import from_layer as from_layer
 from .layers import show as show
 from .measurement import MeasureSettings as MeasureSettings
@@ -26,4 +30,5 @@ from .simulation import simulate as simulate
 from .statistics import summarize as summarize
 from .training import TrainingRun as TrainingRun
 from .training import TrainingSettings as TrainingSettings
+from .training import train_focus as train_focus
 from .training import train_segmentation as train_segmentation

@@ -3,6 +3,8 @@ from .measures import DEFAULT_MEASURE as DEFAULT_MEASURE
 from .measures import LIVE_MEASURES as LIVE_MEASURES
 from .measures import MEASURES as MEASURES
 from .measures import focus_measures as focus_measures
+from .moves import Move as Move
+from .moves import suggest_move as suggest_move
 from .recalibration import Recalibration as Recalibration
 from .recalibration import recalibrate as recalibrate
 from .resolution import ring_correlation as ring_correlation
@@ -11,3 +13,10 @@ from .score import FocusScore as FocusScore
 from .score import blur_of_score as blur_of_score
 from .score import focus as focus
 from .score import score_of_blur as score_of_blur
+from .series import FocusSeries as FocusSeries
+from .series import focus_series as focus_series
+from .sharpness import Look as Look
+from .sharpness import look_at as look_at
+from .watch import FocusWatch as FocusWatch
+from .watch import WatchedImage as WatchedImage
+from .watch import WatchProblem as WatchProblem
