@@ -6,6 +6,8 @@ from .estimates import Estimate as Estimate
 from .files import Pair as Pair
 from .files import pair_files as pair_files
 from .files import read_labels as read_labels
+from .focus import FocusErrors as FocusErrors
+from .focus import evaluate_focus as evaluate_focus
 from .names import SCORES as SCORES
 from .names import ScoreRow as ScoreRow
 from .page import page_of as page_of
