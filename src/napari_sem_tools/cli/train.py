@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from napari_sem_tools.cli import options
@@ -36,41 +36,73 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _add_segmentation(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a training."""
-    from napari_sem_tools.training.run import LICENCE
+    """Add the options of a training of particles or classes."""
     from napari_sem_tools.training.settings import TrainingSettings
     from napari_sem_tools.training.trainings import TRAININGS
 
     _add_folder(parser)
+    _add_training(parser, TrainingSettings, TRAININGS, "particles")
+
+
+def _add_focus(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a training of a focus score."""
+    from napari_sem_tools.training.focus.settings import FocusTraining
+    from napari_sem_tools.training.focus.trainings import FOCUS_TRAININGS
+
+    parser.add_argument(
+        "folder", metavar="FOLDER", help="images, and a CSV with the columns file and score"
+    )
+    _add_training(parser, FocusTraining, FOCUS_TRAININGS, "focus")
+
+
+def _add_training(
+    parser: argparse.ArgumentParser, settings: Any, recipes: Mapping[str, Any], default: str
+) -> None:
+    """Add what all trainings have."""
+    from napari_sem_tools.training.run import LICENCE
+
     parser.add_argument("-n", "--name", metavar="NAME", help="of the model; else the folder's")
     parser.add_argument("-o", "--out", metavar="RUN", help="else FOLDER/training/NAME")
     parser.add_argument(
         "--recipe",
-        choices=list(TRAININGS),
-        default="particles",
+        choices=list(recipes),
+        default=default,
         help="settings by name, which the options change; "
-        + "; ".join(f"{name}: {row.help}" for name, row in TRAININGS.items()).replace("%", "%%"),
+        + "; ".join(f"{name}: {row.help}" for name, row in recipes.items()).replace("%", "%%"),
     )
     parser.add_argument("--licence", default=LICENCE, metavar="SPDX", help="of images and weights")
     parser.add_argument("--overwrite", action="store_true", help="begin a stopped run anew")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     parser.add_argument("--json", action="store_true", help="write the card as JSON")
-    title = "settings of the training, with the defaults of the recipe 'particles'"
-    options.add_settings(parser, TrainingSettings, title)
+    title = f"settings of the training, with the defaults of the recipe '{default}'"
+    options.add_settings(parser, settings, title)
 
 
 def _segmentation(args: argparse.Namespace, console: Console) -> int:
-    """Train, or go on with a training that was stopped."""
+    """Train a network for particles or classes, or go on with one that was stopped."""
     from napari_sem_tools.training.segmentation import train_segmentation
-    from napari_sem_tools.training.settings import TrainingSettings
-    from napari_sem_tools.training.trainings import training
 
-    prefix = f"{TrainingSettings.__name__}."
+    return _train(args, console, "segmentation", train_segmentation)
+
+
+def _focus(args: argparse.Namespace, console: Console) -> int:
+    """Train a focus score, or go on with a training that was stopped."""
+    from napari_sem_tools.training.focus.train import train_focus
+
+    return _train(args, console, "focus", train_focus)
+
+
+def _train(args: argparse.Namespace, console: Console, kind: str, train: Callable[..., Any]) -> int:
+    """Train as the options say, and write the scores of the images that were kept back."""
+    from napari_sem_tools.training.kinds import KINDS
+
+    row = KINDS[kind]
+    prefix = f"{row.load('settings').__name__}."
     changes = {k.removeprefix(prefix): v for k, v in vars(args).items() if k.startswith(prefix)}
-    settings = training(args.recipe).settings.replace(**changes)
+    settings = row.load("recipe")(args.recipe).settings.replace(**changes)
     if args.dry_run:
-        return _say_plan(args, settings, console)
-    card = train_segmentation(
+        return _say_plan(args, settings, console, row.load("resolve"))
+    card = train(
         args.folder,
         args.name,
         settings=settings,
@@ -86,17 +118,18 @@ def _segmentation(args: argparse.Namespace, console: Console) -> int:
         console.result(card.key)
         for score in card.scores:
             limits = "" if score.low is None else f" [{score.low:g}, {score.high:g}]"
-            console.result(f"{score.metric:<16} {score.value:g}{limits}  ({score.split})")
+            console.result(f"{score.metric:<18} {score.value:g}{limits}  ({score.split})")
     if console.cancel():
         console.note(f"Stopped; the best epoch so far was kept as {card.key}.")
         return CANCELLED
     return DONE
 
 
-def _say_plan(args: argparse.Namespace, settings: Any, console: Console) -> int:
+def _say_plan(
+    args: argparse.Namespace, settings: Any, console: Console, resolve: Callable[..., Any]
+) -> int:
     """Say what would be done."""
     from napari_sem_tools.models import models
-    from napari_sem_tools.training.plan import resolve
 
     plan = resolve(
         args.folder, settings, models.on_disk, progress=console.progress, cancel=console.cancel
@@ -217,6 +250,7 @@ _ACTIONS: dict[str, tuple[str, _Run, _Add]] = {
         _segmentation,
         _add_segmentation,
     ),
+    "focus": ("train a network that scores focus", _focus, _add_focus),
     "check": ("look at every file of a training set", _check, _add_check),
     "enlarge": ("write a larger training set of changed images", _enlarge, _add_enlarge),
 }

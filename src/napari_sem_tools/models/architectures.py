@@ -162,6 +162,15 @@ _ROWS = (
         parameters=11_707_718,
     ),
     Architecture(
+        "focus-fcn",
+        f"{_NETWORKS}.focus_fcn:FocusFCN",
+        "small fully convolutional network: blur, astigmatism, noise, contrast and score, "
+        "with the variance of each, for every cell and the image",
+        ("focus",),
+        "own; layers as in He 2016, variances as in Seitzer 2022",
+        parameters=599_003,
+    ),
+    Architecture(
         "wgan-outlines",
         f"{_NETWORKS}.outlines:OutlineGenerator",
         "random numbers to the outline of a particle (before tanh)",

@@ -1,5 +1,8 @@
 from .enlarge import enlarge as enlarge
 from .events import TrainingEvent as TrainingEvent
+from .focus.settings import FocusTraining as FocusTraining
+from .focus.train import train_focus as train_focus
+from .focus.trainings import FOCUS_TRAININGS as FOCUS_TRAININGS
 from .folder import check_folder as check_folder
 from .logs import read_log as read_log
 from .recipes import RECIPES as RECIPES

@@ -103,16 +103,16 @@ def _run(task: dict[str, Any], line: _Line) -> Any:
     """Resolve the plan and train."""
     from napari_sem_tools.models.locations import Place
     from napari_sem_tools.models.store import Store
-    from napari_sem_tools.training.plan import resolve
-    from napari_sem_tools.training.session import learn
-    from napari_sem_tools.training.settings import TrainingSettings
+    from napari_sem_tools.training.kinds import KINDS
 
+    kind = KINDS[task["kind"]]
     store = Store([Place(Path(folder), origin) for folder, origin in task["places"]])
-    settings = TrainingSettings.from_dict(task["settings"])
+    settings = kind.load("settings").from_dict(task["settings"])
 
     def checking(done: int, total: int, what: str) -> None:
         line.cancel()
 
+    resolve, learn = kind.load("resolve"), kind.load("learn")
     plan = resolve(task["folder"], settings, store, progress=checking, cancel=line.cancel)
     return learn(
         plan,

@@ -23,6 +23,7 @@ _END = _START / 1e4  # at the last one
 _BETAS = (0.95, 0.85)  # the momentum is low where the rate is high
 _HALF_EVERY = 10  # epochs
 _ADAM_EPS = 1e-7  # as the TEM paper says
+_MOMENTUM = 0.9  # of SGD
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Pace:
     steps, steps_per_epoch : int
         Of the whole training, and of an epoch.
     schedule : {"one-cycle", "cosine", "plateau", "constant", "halving"}
-    optimiser : {"adamw", "adam"}
+    optimiser : {"adamw", "adam", "sgd"}
+        SGD has a momentum of 0.9 and no decay.
     weight_decay : float
     average : float
         Decay of the averaged weights; 0: none.
@@ -204,7 +206,7 @@ class Learner:
         momentum = self.pace.momentum_at(self.done)
         for group in self.optimiser.param_groups:
             group["lr"] = self.pace.rate_at(self.done)
-            if momentum is not None:
+            if momentum is not None and "betas" in group:
                 group["betas"] = (momentum, group["betas"][1])
 
     def _autocast(self) -> Any:
@@ -326,4 +328,6 @@ def _optimiser(torch: Any, pace: Pace, weights: list[Any]) -> Any:
         return torch.optim.Adam(
             weights, lr=pace.rate, betas=(0.9, 0.999), eps=_ADAM_EPS, weight_decay=0
         )
+    if pace.optimiser == "sgd":
+        return torch.optim.SGD(weights, lr=pace.rate, momentum=_MOMENTUM)
     return torch.optim.AdamW(weights, lr=pace.rate, weight_decay=pace.weight_decay)

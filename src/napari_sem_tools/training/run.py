@@ -17,8 +17,9 @@ from napari_sem_tools.errors import Cancelled, InvalidSettings, SemError
 from napari_sem_tools.models.card import ModelCard, check_name
 from napari_sem_tools.models.store import Store
 from napari_sem_tools.training.events import TrainingEvent
+from napari_sem_tools.training.focus.settings import FocusTraining
+from napari_sem_tools.training.kinds import KINDS
 from napari_sem_tools.training.settings import TrainingSettings
-from napari_sem_tools.training.trainings import training
 
 __all__ = ["LICENCE", "TrainingRun"]
 
@@ -80,7 +81,8 @@ class TrainingRun:
         name: str,
         *,
         recipe: str = "particles",
-        settings: TrainingSettings | None = None,
+        settings: TrainingSettings | FocusTraining | None = None,
+        kind: str = "segmentation",
         out: str | Path | None = None,
         licence: str = LICENCE,
         overwrite: bool = False,
@@ -95,9 +97,12 @@ class TrainingRun:
         name : str
             Of the model in the registry.
         recipe : str
-            Row of `trainings.TRAININGS` that the settings are from.
-        settings : TrainingSettings, optional
+            Row of `trainings.TRAININGS`, or of `focus.trainings.FOCUS_TRAININGS`, that the
+            settings are from.
+        settings : TrainingSettings or FocusTraining, optional
             Instead of those of the recipe.
+        kind : str
+            Row of `kinds.KINDS`: what is trained.
         out : path-like, optional
             Folder of the run; by default ``FOLDER/training/NAME``.
         licence : str
@@ -105,7 +110,7 @@ class TrainingRun:
         overwrite : bool
             Begin anew, whatever is in the folder of the run.
         **changes
-            Fields of `TrainingSettings`.
+            Fields of the settings.
 
         Returns
         -------
@@ -124,10 +129,12 @@ class TrainingRun:
         check_name(name)
         store = models.on_disk
         _refuse_packaged(store, name)
-        wish = training(recipe).settings if settings is None else settings
-        wish = TrainingSettings.from_dict(wish.to_dict() | changes)
+        row = KINDS[kind]
+        wish = row.load("recipe")(recipe).settings if settings is None else settings
+        wish = row.load("settings").from_dict(wish.to_dict() | changes)
         place = Path(out) if out is not None else Path(folder) / "training" / name
         task = {
+            "kind": kind,
             "folder": str(Path(folder).absolute()),
             "out": str(place.absolute()),
             "name": name,

@@ -14,7 +14,7 @@ from napari_sem_tools.training.events import TrainingEvent
 from napari_sem_tools.training.run import LICENCE, TrainingRun
 from napari_sem_tools.training.settings import TrainingSettings
 
-__all__ = ["model_name", "train_segmentation"]
+__all__ = ["follow", "model_name", "train_segmentation"]
 
 _LOOK_EVERY_S = 0.1
 _PARTS = 1000  # of the progress
@@ -98,6 +98,26 @@ def train_segmentation(
         overwrite=overwrite,
         **changes,
     )
+    return follow(run, progress, cancel)
+
+
+def follow(run: TrainingRun, progress: Progress | None, cancel: Cancel | None) -> ModelCard:
+    """Wait for a training that runs, telling how far it is.
+
+    Parameters
+    ----------
+    run : TrainingRun
+    progress, cancel : callable, optional
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    SemError
+        What the training failed with, `Cancelled` among it.
+    """
     try:
         asked = False
         while run.running:

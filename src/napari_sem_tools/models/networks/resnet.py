@@ -131,7 +131,7 @@ class FocusResNet18(nn.Module):  # type: ignore[misc]
         widths: Sequence[int] = _WIDTHS,
     ) -> None:
         super().__init__()
-        self.conditions = conditions
+        self.inputs, self.conditions = inputs, conditions
         self.encoder = ResNet18(inputs, 0, widths)
         width = self.encoder.embedding + conditions
         self.head = nn.Sequential(
@@ -143,7 +143,12 @@ class FocusResNet18(nn.Module):  # type: ignore[misc]
         )
 
     def forward(self, image: torch.Tensor, conditions: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the scores; without conditions they are taken as unknown (zeros)."""
+        """Return the scores; without conditions they are taken as unknown (zeros).
+
+        They may also come as planes of one number each behind the image.
+        """
+        if image.shape[1] > self.inputs:
+            conditions, image = image[:, self.inputs :, 0, 0], image[:, : self.inputs]
         if conditions is None:
             conditions = image.new_zeros(image.shape[0], self.conditions)
         return self.head(torch.cat([self.encoder(image), conditions], 1))
