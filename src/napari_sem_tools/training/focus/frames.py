@@ -131,7 +131,7 @@ class FrameSource:
     def _fits(self, picture: SharpPicture) -> bool:
         """Tell whether a frame can be cut out, a little enlarged at most."""
         need = max(self.drawing.rows, self.drawing.columns) + 2 * _MARGIN
-        return bool(min(picture.grey.shape) >= 0.75 * need
+        return bool(min(picture.grey.shape) >= 0.75 * need)
 
     def _of_one_field(self, rng: Rng) -> list[tuple[Grey, Truth, NDArray[np.float32]]]:
         """Draw a field and make some frames of it."""
