@@ -93,7 +93,7 @@ def test_particles_are_taken_at_a_scale_at_which_they_are_seen(lease, diameter, 
     assert ((found.labels > 0) & truth).sum() / union > 0.85
 
 
-@pytest.mark.parametrize(("usual", "enlarged"), [(30.0, False), (60.0, True)])
+@pytest.mark.parametrize(("usual", "enlarged"), [(26.0, False), (33.0, True)])
 def test_particles_that_are_small_for_the_network_are_looked_at_enlarged(lease, usual, enlarged):
     seer = lease(Seer(usual=usual))
     segment_by_network("seer", Micrograph(discs(24, gap=2.0)))

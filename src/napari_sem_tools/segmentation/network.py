@@ -26,7 +26,7 @@ MAPS = ("foreground", "border", "distance")
 
 _SCALES = (1.0, 0.5, 0.25, 0.125)
 _ENLARGED = 2.0  # looked at too when the particles are too small to be seen well
-_SMALL = 0.5  # of the trained object size
+_SMALL = 0.85  # of the trained object size
 _LARGEST_ENLARGED_PX = 2048  # edge of an image that is still doubled
 _LOG_WIDTH = FEATURES.index("log_width_px")
 _LEAST_EDGE_PX = 32  # a smaller image is not scaled down
