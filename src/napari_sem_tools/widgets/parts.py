@@ -16,6 +16,7 @@ from napari_sem_tools.widgets.panel import (
     theme_colour,
     wrapped_label,
 )
+from napari_sem_tools.widgets.results import MAP_KEY
 
 __all__ = [
     "LayerChooser",
@@ -120,10 +121,11 @@ class LayerChooser(QComboBox):
 
 
 def is_kind(layer: Any, kind: str) -> bool:
-    """Say whether a layer is an Image, Labels or Shapes layer that a user may choose."""
+    """Say whether a layer is an Image, Labels or Shapes layer that a user may choose; no map."""
     import napari.layers
 
-    return isinstance(layer, getattr(napari.layers, kind)) and "(preview)" not in layer.name
+    hidden = "(preview)" in layer.name or MAP_KEY in layer.metadata
+    return isinstance(layer, getattr(napari.layers, kind)) and not hidden
 
 
 class SemWidget(Panel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from napari_sem_tools.settings import Settings
 
 __all__ = [
     "calibrate_recipe",
+    "focus_folder_recipe",
+    "focus_recipe",
+    "focus_series_recipe",
+    "focus_watch_recipe",
     "image_source",
     "measure_recipe",
     "model_recipe",
@@ -119,3 +124,61 @@ def train_recipe(folder: Path, name: str, settings: Settings, *, anew: bool = Fa
         f"{_IMPORT}card = sem.train_segmentation(\n"
         f"    {str(folder)!r}, {name!r}, settings={settings_source(settings)}{more}\n)\n"
     )
+
+
+def focus_recipe(image: Any, page: int | None, measures: Sequence[str]) -> str:
+    """Return Python that scores the focus of the image, or of a slice of it."""
+    plane = "" if page is None else f".plane({page})"
+    lines = [_IMPORT, f"image = {image_source(image)}{plane}\n"]
+    lines.append("score = sem.focus(image)\nprint(score.score, score.interval, score.reasons)\n")
+    if measures:
+        lines.append("from napari_sem_tools.focus import focus_measures\n")
+        lines.append(f"print(focus_measures(image, {list(measures)!r}))\n")
+    return "".join(lines)
+
+
+def focus_folder_recipe(inputs: Sequence[Path]) -> str:
+    """Return Python that scores files or a folder as a table."""
+    what = str(inputs[0]) if len(inputs) == 1 else [str(path) for path in inputs]
+    return (
+        "from napari_sem_tools.focus import score_files, scores_table\n"
+        f"table = scores_table(score_files({what!r}))\n"
+        'print(table.sort_values("score"))\n'
+    )
+
+
+def focus_watch_recipe(folder: Path | None) -> str:
+    """Return Python that watches a folder until it is stopped."""
+    return (
+        "import time\nfrom napari_sem_tools.focus import FocusWatch\n"
+        f"watch = FocusWatch({str(folder)!r})\n"
+        "while True:\n"
+        "    for image in watch.poll():\n"
+        "        print(image.path.name, image.score.score, image.score.reasons)\n"
+        "    time.sleep(1)\n"
+    )
+
+
+def focus_series_recipe(
+    source: str, positions: tuple[float, float] | None, unit: str, measures: Sequence[str]
+) -> str:
+    """Return Python that finds the best position of a series.
+
+    Parameters
+    ----------
+    source : str
+        Python that gets the images.
+    positions : (float, float) or None
+        First position and step; None: what the files say.
+    unit : str
+    measures : sequence of str
+    """
+    lines = [_IMPORT, f"images = {source}\n"]
+    more = ""
+    if positions is not None:
+        first, step = positions
+        lines.append(f"positions = [{first!r} + {step!r} * n for n in range(len(images))]\n")
+        more = f", positions, unit={unit!r}"
+    lines.append(f"series = sem.focus_series(images{more}, measures={list(measures)!r})\n")
+    lines.append("print(series.best, series.interval, series.suggested_move.reason)\n")
+    return "".join(lines)

@@ -11,7 +11,10 @@ from napari_sem_tools.layers import was_edited
 from napari_sem_tools.layers.grid import UNCALIBRATED
 from napari_sem_tools.micrograph import Micrograph
 
-__all__ = ["earlier_result", "image_of", "plane_of", "replace_result", "result_name"]
+__all__ = ["MAP_KEY", "earlier_result", "image_of", "plane_of", "replace_result", "result_name"]
+
+MAP_KEY = "sem_map"
+"""In the metadata of layers that show a quantity over an image; they are no micrographs."""
 
 
 def result_name(image_name: str, page: int | None = None) -> str:
