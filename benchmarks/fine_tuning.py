@@ -12,13 +12,16 @@ settings of `NetworkSettings()` ("sizes unknown"), and with `diameter_px`, the m
 training pictures of the median diameter, in one look at the size that was learned ("size told").
 `--images n` learns from the first n of the training pictures alone (0: from all).  Scores are those
 of `sem.evaluate`, means over all pictures, 95 % bootstrap over pictures; BAM without crumbs of less
-than 30 px.  Models stay in a folder that is removed.
+than 30 px.  `--models FOLDER` keeps what was learned, so that a change of the segmentation can be
+scored without learning again.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import functools
+import hashlib
 import sys
 import tempfile
 import time
@@ -74,10 +77,12 @@ def load(root: Path, name: str, rows: int | None) -> tuple[np.ndarray, np.ndarra
     return read(path).grey[: truth.shape[0]].astype(np.uint8), truth
 
 
-def train(folder: Path, settings: TrainingSettings) -> str:
-    """Learn from a folder; return the model's name."""
-    store = models.on_disk
-    return learn(resolve(folder, settings, store), folder / "run", "fold", store).key
+def train(folder: Path, settings: TrainingSettings, key: str) -> str:
+    """Learn from a folder, unless that was done; return the model's name."""
+    store, name = models.on_disk, "fold-" + hashlib.sha256(key.encode()).hexdigest()[:12]
+    if name in models:
+        return name
+    return learn(resolve(folder, settings, store), folder / "run", name, store).key
 
 
 def settings_of(start: str, args: argparse.Namespace) -> TrainingSettings:
@@ -95,7 +100,7 @@ def settings_of(start: str, args: argparse.Namespace) -> TrainingSettings:
 
 
 def run_fold(
-    args: argparse.Namespace, start: str, learned: list[str], scored: list[str]
+    args: argparse.Namespace, key: str, start: str, learned: list[str], scored: list[str]
 ) -> dict[str, Any]:
     """Train on some pictures; return what was counted on others, in both ways."""
     from skimage.io import imsave
@@ -112,7 +117,7 @@ def run_fold(
             imsave(folder / "images" / f"{name}.png", image, check_contrast=False)
             imsave(folder / "masks" / f"{name}.png", truth, check_contrast=False)
             medians.append(float(np.median(diameters(truth))))
-        model = train(folder, settings_of(start, args))
+        model = train(folder, settings_of(start, args), key)
     told = NetworkSettings(diameter_px=max(2.0, float(np.median(medians))))
     trained, counts = time.monotonic() - begun, dict[str, list[Any]]()
     for way, how in zip(WAYS, (NetworkSettings(), told), strict=True):
@@ -152,8 +157,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--object-size-px", type=float, help="instead of the model's own")
     parser.add_argument("--keep", type=Path, help="file of finished folds, to go on from")
+    parser.add_argument("--models", type=Path, help="folder that keeps what was learned")
     args = parser.parse_args()
-    with own_registry():
+    with own_registry(args.models):
         return run(args)
 
 
@@ -175,7 +181,7 @@ def run(args: argparse.Namespace) -> int:
                 done.append(
                     kept.get(
                         key,
-                        lambda s=start, a=learned, b=folds[number]: run_fold(args, s, a, b),
+                        functools.partial(run_fold, args, key, start, learned, folds[number]),
                     )
                 )
                 print(f"# fold {number} done", flush=True)

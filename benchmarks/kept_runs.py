@@ -57,8 +57,9 @@ def unpacked(raw: dict[str, Any]) -> ImageCounts:
 
 
 @contextlib.contextmanager
-def own_registry() -> Iterator[None]:
-    """Keep the models of a run in a folder that is removed."""
+def own_registry(place: Path | None = None) -> Iterator[None]:
+    """Keep the models of a run in a folder; unless one is named it is removed."""
     with tempfile.TemporaryDirectory() as home:
-        os.environ["XDG_DATA_HOME"] = home  # where models are kept on Linux
+        # where models are kept on Linux
+        os.environ["XDG_DATA_HOME"] = home if place is None else str(place.absolute())
         yield

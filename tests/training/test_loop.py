@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import os
 import signal
 import subprocess
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 from napari_sem_tools.errors import InvalidTrainingSet
-from napari_sem_tools.training.crops import Crops
+from napari_sem_tools.simulation.training_scene import stacked_scene
+from napari_sem_tools.training.crops import Crops, MixedCrops
 from napari_sem_tools.training.scenes import SceneFolder, render_scenes
 
 TOY = """
@@ -36,6 +38,24 @@ def test_scenes_that_are_there_are_not_rendered_again(scenes):
     before = {p.name: p.stat().st_mtime_ns for p in scenes.glob("*.npz")}
     render_scenes(scenes, 1, seed=3, size_px=96)
     assert {p.name: p.stat().st_mtime_ns for p in scenes.glob("*.npz")} == before
+
+
+def test_scenes_are_drawn_as_one_wishes(tmp_path):
+    draw = functools.partial(training_scene, diameters_px=(20.0, 21.0))
+    folder = SceneFolder.load(render_scenes(tmp_path, 1, seed=3, size_px=96, draw=draw))
+    drawn = [r["diameter_px"] for r in folder.recipes if r["arrangement"] != "giants"]
+    assert 20 <= min(drawn) <= max(drawn) <= 21
+
+
+def test_pictures_of_other_origin_are_learned_from_like_scenes(tmp_path):
+    image = np.full((64, 64), 90, np.uint8)
+    labels = np.zeros((64, 64), np.uint16)
+    labels[20:40, 20:40] = 7
+    write_scenes(tmp_path / "scenes-9000.npz", [(image, labels, labels == 0)], [{}])
+    folder = SceneFolder.load(tmp_path)
+    foreground, _, _, weight = folder.targets[0]
+    assert np.array_equal(foreground > 0, labels > 0)
+    assert np.array_equal(weight > 0, labels > 0)
 
 
 def test_an_empty_folder_is_named(tmp_path):
@@ -100,3 +120,53 @@ def test_the_loss_prefers_the_truth():
     assert separation_loss(good, targets) < separation_loss(-good, targets)
     nothing = torch.cat([targets[:, :3], torch.zeros_like(targets[:, 3:])], 1)
     assert separation_loss(-good, nothing) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_several_folders_give_the_crops_by_their_shares(scenes, tmp_path):
+    other = render_scenes(tmp_path / "other", 1, seed=4, size_px=96)
+    sources = [Crops(SceneFolder.load(each), 64, None) for each in (scenes, other)]
+    drawn = [0, 0]
+
+    def counted(place, source):
+        def batch(count):
+            drawn[place] += count
+            return Crops.batch(source, count)
+
+        return batch
+
+    for place, source in enumerate(sources):
+        source.batch = counted(place, source)
+    mixed = MixedCrops(sources, [3, 1])
+    mixed.seed(1, 2)
+    first = mixed.batch(4)[0]
+    for _ in range(9):
+        mixed.batch(4)
+    assert first.shape == (4, 1, 64, 64)
+    assert sum(drawn) == 40
+    assert 24 <= drawn[0] <= 36
+    mixed.seed(1, 2)
+    assert np.array_equal(mixed.batch(4)[0], first)
+
+
+@pytest.mark.torch
+def test_a_later_stage_begins_with_the_weights_of_the_one_before(scenes, tmp_path):
+    from safetensors.torch import load_file
+
+    from napari_sem_tools.training.loop import SeparationTraining, train_separation
+
+    once = SeparationTraining(
+        steps=2, batch=1, crop_px=64, processes=1, learning_rate=1e-6, save_every=2
+    )
+    weights = train_separation(scenes, tmp_path / "one", settings=once, widths=(4, 8))
+    later = train_separation(
+        {scenes: 1.0}, tmp_path / "two", settings=once.replace(seed=5), widths=(4, 8), start=weights
+    )
+    before, after = load_file(weights), load_file(later)
+    learned = [name for name in before if name.endswith(".weight")]
+    assert all(np.allclose(before[name], after[name], atol=1e-4) for name in learned)
+
+
+def test_stacked_scenes_are_small_particles_that_mostly_touch():
+    scene = stacked_scene((5, 1), size_px=128)
+    assert 14 <= scene.recipe.diameter_px <= 60
+    assert scene.recipe.arrangement != "nothing"
