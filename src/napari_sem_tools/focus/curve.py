@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bell", "Parabola", "fit_bells", "fit_parabola", "vertex"]
+__all__ = ["NORMAL_90", "Bell", "Parabola", "fit_bells", "fit_parabola", "student", "vertex"]
 
-NORMAL_90: Final = 1.6449  # half width of 90 % in standard deviations
+NORMAL_90: Final = 1.6449
+"""Half width of 90 % of the normal distribution in standard deviations."""
 
 _CENTRES: Final = 161
 _WIDTHS: Final = 12
@@ -62,6 +63,13 @@ class Bell:
         """Return the values of a bell."""
         u = (np.asarray(positions, float) - self.best[curve]) / self.width[curve]
         return np.asarray(self.base[curve] + self.height[curve] * (1 + u * u) ** -self.power[curve])
+
+
+def student(freedom: int) -> float:
+    """Return the half width of 90 % of Student's t in standard deviations."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.95, freedom))
 
 
 def vertex(x: Row, y: Row) -> float | None:
@@ -132,9 +140,7 @@ def fit_parabola(x: Row, y: Row, error: Row, *, measured: bool = True) -> Parabo
         scatter = float(np.sum((design @ coefficients - y / error) ** 2) / freedom)
         scale = max(1.0, np.sqrt(scatter)) if measured else np.sqrt(scatter)
         if not measured:
-            from scipy.stats import t
-
-            quantile = float(t.ppf(0.95, freedom))
+            quantile = student(freedom)
     half = quantile * scale * sd * spread
     return Parabola(centre + spread * float(top), half, float(2 * square / spread**2))
 

@@ -16,10 +16,12 @@ from napari_sem_tools.focus.measures_scale import SCALE_MEASURES
 from napari_sem_tools.focus.measures_spectral import SPECTRAL_MEASURES
 from napari_sem_tools.focus.picture import Picture, picture_of
 from napari_sem_tools.focus.resolution import RESOLUTION_MEASURES
+from napari_sem_tools.focus.sharpness import SERIES_MEASURES
 
 __all__ = ["DEFAULT_MEASURE", "LIVE_MEASURES", "MEASURES", "focus_measures", "measures_of"]
 
-_ROWS: Final = (*SCALE_MEASURES, *SPECTRAL_MEASURES, *GREY_MEASURES, *RESOLUTION_MEASURES)
+_ROWS: Final = (*SCALE_MEASURES, *SPECTRAL_MEASURES, *GREY_MEASURES, *RESOLUTION_MEASURES,
+                *SERIES_MEASURES)  # fmt: skip
 
 MEASURES: Final[Mapping[str, Measure]] = MappingProxyType({row.name: row for row in _ROWS})
 """All measures by name."""

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_sem_tools.errors import InvalidSettings, SemWarning
-from napari_sem_tools.focus.curve import fit_bells, vertex
+from napari_sem_tools.focus.curve import NORMAL_90, fit_bells, student, vertex
+from napari_sem_tools.focus.measures import MEASURES, measures_of
 from napari_sem_tools.focus.moves import BRACKET, FOUND, NO_INFORMATION, REFINE, Move
-from napari_sem_tools.focus.picture import picture_of
-from napari_sem_tools.focus.sharpness import SERIES_MEASURE, Sharpness, sharpness
+from napari_sem_tools.focus.picture import Picture, picture_of
+from napari_sem_tools.focus.sharpness import SERIES_MEASURE, Sharpness, sharpness, tiles_of
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.reading.inputs import as_micrograph, list_files
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
@@ -31,7 +32,8 @@ _REPLICATES: Final = 200
 _BELL_FROM: Final = 5  # frames; a bell has four unknowns
 _TRUSTED: Final = 3.0  # standard errors by which the sharpest frame must stand out
 _BEYOND: Final = 1.2  # spacings from the middle of three frames that a parabola is believed
-_SYSTEMATIC: Final = 0.01  # of the spacing: the curve is neither exactly a bell nor a parabola
+_SYSTEMATIC: Final = 0.01  # of the spacing: the curve is no exact bell
+_FORM: Final = 0.02  # of the spacing: three logarithms lie on no exact parabola
 _DRAWN: Final = 201  # points of the fitted curve
 _SETTINGS: Final = (
     "dwell_time_us",
@@ -167,6 +169,10 @@ def focus_series(
     (2.4, True)
     """
     frames = _frames(images)
+    if decide not in MEASURES or MEASURES[decide].larger_is_sharper is None:
+        raise InvalidSettings(
+            f"{decide} is no measure of focus.", hint="See the table of measures for names."
+        )
     looks: list[Sharpness] = []
     rows: list[dict[str, float]] = []
     tiled: list[Row] = []
@@ -186,7 +192,7 @@ def focus_series(
     curves = pd.DataFrame([rows[i] for i in order], index=pd.Index(places[order], name="position"))
     measured = _Measured(
         places[order],
-        curves[decide].to_numpy(float),
+        _sharper(decide, curves[decide].to_numpy(float)),
         np.stack([tiled[i] for i in order]),
         np.array([looks[i].information for i in order]),
         np.array([looks[i].error if decide == SERIES_MEASURE else 0.0 for i in order]),
@@ -242,13 +248,11 @@ def _measure(
     others = [name for name in names if name != SERIES_MEASURE]
     tiles = np.stack([look.detail, look.ground])
     if others:
-        from napari_sem_tools.focus.measures import focus_measures
-        from napari_sem_tools.focus.sharpness import tiles_of
-
-        row |= focus_measures(image, others)
+        row |= measures_of(picture, others)
         if decide != SERIES_MEASURE:
-            values = [focus_measures(tile, [decide])[decide] for tile in tiles_of(picture)]
-            tiles = np.stack([np.array(values, float), np.ones(len(values))])
+            parts = [Picture(t, None, picture.pixel_size) for t in tiles_of(picture)]
+            values = _sharper(decide, np.array([measures_of(p, decide)[decide] for p in parts]))
+            tiles = np.stack([values, np.ones(len(values))])
     if score is not None:
         result = score(image)
         row |= {
@@ -257,6 +261,14 @@ def _measure(
             "score_high": result.interval[1],
         }
     return {name: float(value) for name, value in row.items()}, look, tiles
+
+
+def _sharper(name: str, values: Row) -> Row:
+    """Turn a measure so that larger is sharper: a width becomes its inverse square."""
+    if MEASURES[name].larger_is_sharper:
+        return values
+    positive = np.where(values > 0, values, np.nan)
+    return np.asarray(positive**-2.0)
 
 
 def _positions(frames: Sequence[Micrograph], positions: ArrayLike | None) -> tuple[Row, str]:
@@ -362,7 +374,8 @@ class _Measured:
         weights = np.concatenate([np.ones((1, count), int), weights])
         sums = np.einsum("rt,nkt->rkn", weights, tiles)
         curves = sums[:, 0] / np.maximum(sums[:, 1], 1e-300)
-        factor = np.sqrt(count / max(count - 1, 1))
+        # few tiles scatter too little: as Student's t is wider than the normal distribution
+        factor = np.sqrt(count / max(count - 1, 1)) * student(max(count - 1, 1)) / NORMAL_90
         curves[1:] = curves[0] + factor * (curves[1:] - curves[0])
         return np.asarray(curves)
 
@@ -402,18 +415,20 @@ def _by_parabola(x: Row, curves: Row, noise: Row, notes: tuple[str, ...]) -> _Ve
         return _finish(x, float(x[top] + 2 * side * spacing), None, spacing, (notes, None))
     three = slice(max(0, min(top - 1, len(x) - 3)), max(0, min(top - 1, len(x) - 3)) + 3)
     x3, y3 = x[three], curves[:, three]
+    in_logs = bool(np.min(y3[0]) > 0 or np.any(noise))  # else a measure that may be negative
     floor = np.maximum(noise[three], 1e-6 * curves[0, top])
-    logs = np.log(np.maximum(y3, floor))
+    logs = np.log(np.maximum(y3, floor)) if in_logs else y3
     spacing = float(np.mean(np.diff(x3)))
     tops = np.array([_top(x3, row) for row in logs])
     best = float(tops[0])
     away = np.quantile(tops[1:], [0.05, 0.95]) - best
-    half = np.hypot(np.maximum([-away[0], away[1]], 0.0), _SYSTEMATIC * spacing)
+    form = 0.5 * abs(_top(x3, -np.exp(-0.5 * logs[0])) - best) if in_logs else 0.0
+    form = np.hypot(form, _FORM * spacing)
+    half = np.hypot(np.maximum([-away[0], away[1]], 0.0), form)
     interval = (best - float(half[0]), best + float(half[1]))
     drawn = np.linspace(x3[0], x3[-1], _DRAWN)
-    fit = pd.DataFrame(
-        {"position": drawn, "value": np.exp(np.polyval(np.polyfit(x3, logs[0], 2), drawn))}
-    )
+    values = np.polyval(np.polyfit(x3, logs[0], 2), drawn)
+    fit = pd.DataFrame({"position": drawn, "value": np.exp(values) if in_logs else values})
     return _finish(x, best, interval, spacing, (notes, fit))
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -35,6 +36,7 @@ _END_BYTES: Final = 64 * 1024  # of the beginning and of the end go into the key
 _STILL_POLLS: Final = 2  # looks in a row at which size and time of change were the same
 _UNFINISHED_POLLS: Final = 20  # the same for pictures whose last rows are all zero
 _ZERO_ROWS: Final = 0.05  # share of the rows that a writer may not have reached yet
+_SAVE_EVERY_S: Final = 2.0  # of a long look, so that a kill costs little
 _LONGEST_WAIT: Final = 64  # looks between two attempts at a file that cannot be read
 
 Stamp = tuple[int, int]  # size in bytes, time of change in ns
@@ -56,6 +58,9 @@ class WatchedImage:
         When it was taken, ISO 8601: from the metadata, else the time of change of the file.
     notes : tuple of str
         What the reader wants said about the picture.
+    complete : bool
+        False when the last rows are all zero, though the file lay still for long.  If it
+        changes after all, the new score takes the place of this one.
     """
 
     path: Path
@@ -63,6 +68,7 @@ class WatchedImage:
     score: FocusScore
     acquired: str
     notes: tuple[str, ...] = ()
+    complete: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,14 +194,18 @@ class FocusWatch:
                 self._remember(path, stamp)
         self._forget(stamps)
         found: list[WatchedImage] = []
+        saved = time.monotonic()
         for path, stamp in stamps.items():
             if len(found) == most or (cancel is not None and cancel()):
                 break
             if self._seen.get(path) != stamp and self._is_still(path, stamp):
                 found += self._take(path, stamp)
-        found.sort(key=lambda image: (image.acquired, image.path.name))
+            if time.monotonic() - saved > _SAVE_EVERY_S:
+                self._save()
+                saved = time.monotonic()
         if found:
-            self.images = sorted([*self.images, *found], key=lambda i: (i.acquired, i.path.name))
+            found.sort(key=_when)
+            self.images.sort(key=_when)
             self._save()
         self._untold.extend(found)
         self._tell()
@@ -249,7 +259,12 @@ class FocusWatch:
             return
         self._contents[key] = self._content_at[path] = content
         self._done(path, stamp)
-        yield WatchedImage(path, key, result, _acquired(image, stamp), image.notes)
+        new = WatchedImage(
+            path, key, result, _acquired(image, stamp), image.notes, not _foot_is_zero(image)
+        )
+        early = [old for old in self.images if old.path == path and not old.complete]
+        self.images = [*(old for old in self.images if old not in early), new]
+        yield new
 
     def _only_touched(self, path: Path, stamp: Stamp) -> bool:
         """Tell whether a file that was scored got a new time of change and nothing else."""
@@ -258,10 +273,7 @@ class FocusWatch:
 
     def _may_grow(self, path: Path, image: Micrograph) -> bool:
         """Tell whether the last rows may not be written yet: all zero, and not still for long."""
-        rows = max(1, int(image.shape[0] * _ZERO_ROWS))
-        waiting = self._waiting[path]
-        unwritten = not np.any(image.plane(0).pixels[-rows:])
-        return unwritten and waiting.still < _UNFINISHED_POLLS
+        return _foot_is_zero(image) and self._waiting[path].still < _UNFINISHED_POLLS
 
     def _done(self, path: Path, stamp: Stamp) -> None:
         """Note that a file need not be looked at again while it stays as it is."""
@@ -363,10 +375,21 @@ def _ends(file: BufferedReader, size: int) -> str:
     return digest.hexdigest()[:32]
 
 
+def _foot_is_zero(image: Micrograph) -> bool:
+    """Tell whether the last rows are all zero."""
+    rows = max(1, int(image.shape[0] * _ZERO_ROWS))
+    return not np.any(image.plane(0).pixels[-rows:])
+
+
 def _acquired(image: Micrograph, stamp: Stamp) -> str:
     """Return when a picture was taken, or else when its file was last changed."""
     changed = np.datetime64(stamp[1], "ns").astype("datetime64[ms]")
     return str(image.plane(0).metadata.acquired or changed)
+
+
+def _when(image: WatchedImage) -> tuple[str, str]:
+    """Order pictures by when they were taken."""
+    return image.acquired, image.path.name
 
 
 def _read_ledger(ledger: Path) -> tuple[list[WatchedImage], dict[str, str]]:
@@ -392,4 +415,5 @@ def _image_of(record: dict[str, Any]) -> WatchedImage:
         FocusScore(**score),
         record["acquired"],
         tuple(record["notes"]),
+        bool(record.get("complete", True)),
     )
