@@ -1,39 +1,81 @@
 """Train the shipped ``particles`` model: ``python tools/train_particles.py FOLDER``.
 
-Renders the scenes, trains, resumes where it was stopped.  Seeds are fixed.
+Renders the scenes, trains in stages, resumes where it was stopped.  Seeds are fixed.  Each
+stage goes on from the averaged weights of the one before, with more scenes: first of all
+kinds, then more of stacked and touching particles, then more of all kinds.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
+from napari_sem_tools.simulation.training_scene import stacked_scene, training_scene
 from napari_sem_tools.training.loop import SeparationTraining, train_separation
 from napari_sem_tools.training.scenes import render_scenes
 
 WIDTHS = (32, 64, 112, 176, 224, 256)
+SCENES = {  # folder: number, seed, what draws them
+    "scenes": (2375, 2611, training_scene),
+    "stacked": (600, 2612, stacked_scene),
+    "more": (1000, 2613, training_scene),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A part of the training: how long, how fast, from which scenes in which shares."""
+
+    name: str
+    steps: int
+    learning_rate: float
+    shares: Mapping[str, float]
+    touching: float = 4.0
+    schedule: str = "cosine"
+
+
+STAGES = (
+    Stage("run", 8200, 2e-3, {"scenes": 1.0}, touching=3.0, schedule="plateau"),
+    Stage("stacks", 2200, 8e-4, {"scenes": 0.6, "stacked": 0.4}),
+    Stage("more", 3500, 1e-3, {"scenes": 0.5, "stacked": 0.2, "more": 0.3}),
+)
 
 
 def main() -> None:
     """Run the steps that are not done yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where scenes and checkpoints are kept")
-    parser.add_argument("--scenes", type=int, default=2375)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=8200)
-    parser.add_argument("--run", default="run", help="name of the training's folder")
+    parser.add_argument("--stages", type=int, default=len(STAGES), help="how many, from the first")
     options = parser.parse_args()
-    render_scenes(
-        options.folder / "scenes",
-        options.scenes,
-        seed=2611,
-        jobs=options.jobs,
-        progress=lambda done, total, what: print(f"{what}: {done} of {total}", flush=True),
-    )
-    settings = SeparationTraining(steps=options.steps, processes=options.jobs)
-    train_separation(
-        options.folder / "scenes", options.folder / options.run, settings=settings, widths=WIDTHS
-    )
+    start: Path | None = None
+    for stage in STAGES[: options.stages]:
+        for name in stage.shares:
+            count, seed, draw = SCENES[name]
+            render_scenes(
+                options.folder / name,
+                count,
+                seed=seed,
+                jobs=options.jobs,
+                draw=draw,
+                progress=lambda done, total, what: print(f"{what}: {done} of {total}", flush=True),
+            )
+        settings = SeparationTraining(
+            steps=stage.steps,
+            learning_rate=stage.learning_rate,
+            schedule=stage.schedule,
+            touching=stage.touching,
+            processes=options.jobs,
+        )
+        start = train_separation(
+            {options.folder / name: share for name, share in stage.shares.items()},
+            options.folder / stage.name,
+            settings=settings,
+            widths=WIDTHS,
+            start=start,
+        )
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from napari_sem_tools.errors import InvalidTrainingSet
-from napari_sem_tools.simulation.training_scene import stacked_scene
+from napari_sem_tools.simulation.training_scene import stacked_scene, training_scene
 from napari_sem_tools.training.crops import Crops, MixedCrops
-from napari_sem_tools.training.scenes import SceneFolder, render_scenes
+from napari_sem_tools.training.scenes import SceneFolder, render_scenes, write_scenes
 
 TOY = """
 from pathlib import Path

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from napari_sem_tools.simulation.optics import Exposure, draw_exposure, expose
 from napari_sem_tools.simulation.packing import Heap, Scene
 from napari_sem_tools.simulation.signals import shade
 
-__all__ = ["Recipe", "TrainingScene", "draw_recipe", "training_scene"]
+__all__ = ["Recipe", "TrainingScene", "draw_recipe", "stacked_scene", "training_scene"]
 
 Array = NDArray[np.float64]
 
@@ -22,6 +24,10 @@ _ARRANGEMENT_WEIGHTS = {
     "sparse": 0.2, "grid": 0.09, "film": 0.2, "chain": 0.12, "agglomerate": 0.35, "giants": 0.08,
     "nothing": 0.03,
 }  # fmt: skip
+_STACKED_WEIGHTS = {
+    "sparse": 0.08, "grid": 0.05, "film": 0.3, "chain": 0.12, "agglomerate": 0.45,
+}  # fmt: skip
+_STACKED_PX = (14.0, 60.0)
 _SIGNAL_WEIGHTS = {
     "secondary electrons": 0.62, "backscattered electrons": 0.08, "bright field": 0.24,
     "dark field": 0.06,
@@ -99,6 +105,7 @@ def training_scene(
     *,
     size_px: int = 512,
     diameters_px: tuple[float, float] = (9.0, 130.0),
+    arrangements: Mapping[str, float] = MappingProxyType(_ARRANGEMENT_WEIGHTS),
 ) -> TrainingScene:
     """Draw a scene, its contrast and its recording, and simulate it.
 
@@ -109,6 +116,8 @@ def training_scene(
     size_px : int, optional
     diameters_px : (float, float), optional
         Range of the median diameter, drawn evenly in its logarithm.
+    arrangements : mapping of str to float, optional
+        Weights of the arrangements.
 
     Returns
     -------
@@ -121,7 +130,9 @@ def training_scene(
     """
     rng = np.random.default_rng(seed)
     for _ in range(_TRIES):
-        recipe = draw_recipe(rng, size_px=size_px, diameters_px=diameters_px)
+        recipe = draw_recipe(
+            rng, size_px=size_px, diameters_px=diameters_px, arrangements=arrangements
+        )
         scene, full_areas = _build(recipe, rng)
         signal = shade(recipe.signal, scene, rng, diameter_px=recipe.diameter_px)
         image = expose(signal, rng, recipe.exposure)
@@ -131,8 +142,29 @@ def training_scene(
     return TrainingScene(image, labels, ignore, hidden, recipe)
 
 
+def stacked_scene(seed: int | tuple[int, ...], *, size_px: int = 512) -> TrainingScene:
+    """Draw a scene of small particles that mostly touch, cover one another or stand in heaps.
+
+    Parameters
+    ----------
+    seed : int or tuple of int
+    size_px : int, optional
+
+    Returns
+    -------
+    TrainingScene
+    """
+    return training_scene(
+        seed, size_px=size_px, diameters_px=_STACKED_PX, arrangements=_STACKED_WEIGHTS
+    )
+
+
 def draw_recipe(
-    rng: np.random.Generator, *, size_px: int, diameters_px: tuple[float, float]
+    rng: np.random.Generator,
+    *,
+    size_px: int,
+    diameters_px: tuple[float, float],
+    arrangements: Mapping[str, float] = MappingProxyType(_ARRANGEMENT_WEIGHTS),
 ) -> Recipe:
     """Draw all that is decided once for a scene.
 
@@ -141,6 +173,8 @@ def draw_recipe(
     rng : numpy.random.Generator
     size_px : int
     diameters_px : (float, float)
+    arrangements : mapping of str to float, optional
+        Weights of the arrangements.
 
     Returns
     -------
@@ -150,7 +184,7 @@ def draw_recipe(
     weights = np.array([family.weight for family in FAMILIES.values()])
     kinds = int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15]))
     families = rng.choice(list(FAMILIES), kinds, replace=False, p=weights / weights.sum())
-    arrangement = _pick(rng, _ARRANGEMENT_WEIGHTS)
+    arrangement = _pick(rng, arrangements)
     diameter = float(np.exp(uniform(*np.log(diameters_px))))
     stacked = rng.random() < 0.55
     spreads = [uniform(0, 0.1), uniform(0.1, 0.3), uniform(0.3, 0.55)]
@@ -184,7 +218,7 @@ def _draw_style(rng: np.random.Generator) -> Style:
     )
 
 
-def _pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+def _pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
     """Draw a name by its weight."""
     shares = np.array(list(weights.values()))
     return str(rng.choice(list(weights), p=shares / shares.sum()))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.simulation.distractors import burn_in
 from napari_sem_tools.training.scenes import SceneFolder
 
-__all__ = ["Crops"]
+__all__ = ["Crops", "MixedCrops"]
 
 _CLIP_PERCENT = (1, 99)  # the grey range of the whole image, as at inference
 _LEAST_RANGE = 8.0  # grey levels: an even image is not blown up to noise
@@ -89,3 +91,50 @@ class Crops:
         if rng.random() < 0.3:
             grey = grey + rng.uniform(0, 0.06) * rng.standard_normal(grey.shape, np.float32)
         return np.asarray(grey, np.float32)
+
+
+class MixedCrops:
+    """Draw the crops of a batch from several folders of scenes, by their shares.
+
+    Parameters
+    ----------
+    sources : sequence of Crops
+    shares : sequence of float
+        How often each is drawn from; scaled to a sum of one.
+    """
+
+    def __init__(self, sources: Sequence[Crops], shares: Sequence[float]) -> None:
+        self.sources = tuple(sources)
+        self.shares = np.asarray(shares, float) / np.sum(shares)
+
+    def seed(self, *numbers: int) -> None:
+        """Begin anew, so that the same numbers give the same crops.
+
+        Parameters
+        ----------
+        *numbers : int
+        """
+        self.rng = np.random.default_rng(numbers)
+        for source in self.sources:
+            source.rng = self.rng
+
+    def batch(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Draw a batch.
+
+        Parameters
+        ----------
+        count : int
+
+        Returns
+        -------
+        images, targets : float32 arrays
+            As of `Crops.batch`, the crops of one folder after those of another.
+        """
+        drawn = self.rng.multinomial(count, self.shares)
+        parts = [
+            source.batch(int(some))
+            for source, some in zip(self.sources, drawn, strict=True)
+            if some
+        ]
+        images, targets = zip(*parts, strict=True)
+        return np.concatenate(images), np.concatenate(targets)

@@ -8,6 +8,7 @@ import io
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,12 @@ class SeparationTraining(Settings):
 
 
 def train_separation(
-    scenes: Path, folder: Path, *, settings: SeparationTraining, widths: tuple[int, ...]
+    scenes: Path | Mapping[Path, float],
+    folder: Path,
+    *,
+    settings: SeparationTraining,
+    widths: tuple[int, ...],
+    start: Path | None = None,
 ) -> Path:
     """Train on rendered scenes; go on from the checkpoint in the folder if there is one.
 
@@ -64,13 +70,15 @@ def train_separation(
 
     Parameters
     ----------
-    scenes : Path
-        Folder of rendered scenes.
+    scenes : Path or mapping of Path to float
+        Folder of rendered scenes, or several with the share of crops that each gives.
     folder : Path
         For ``checkpoint.pt``, ``weights.safetensors`` (averaged) and ``log.csv``.
     settings : SeparationTraining
     widths : tuple of int
         Channels of the levels of the network.
+    start : Path, optional
+        Weights to begin with; without them from nothing.
 
     Returns
     -------
@@ -84,7 +92,8 @@ def train_separation(
     if device != "cpu":
         settings = settings.replace(processes=1, batch=settings.batch * settings.processes)
     settings = settings.replace(device=device)
-    arguments = (scenes, folder, settings, widths)
+    shares = {scenes: 1.0} if isinstance(scenes, Path) else dict(scenes)
+    arguments = (shares, folder, settings, widths, start)
     if settings.processes == 1:
         _train(0, *arguments, "")
     else:
@@ -95,10 +104,11 @@ def train_separation(
 
 def _train(
     rank: int,
-    scenes: Path,
+    scenes: dict[Path, float],
     folder: Path,
     settings: SeparationTraining,
     widths: tuple[int, ...],
+    start: Path | None,
     meeting: str,
 ) -> None:
     """Run one process; the gradients of all are averaged."""
@@ -106,7 +116,7 @@ def _train(
 
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    learner = _learner(settings, widths)
+    learner = _learner(settings, widths, start)
     state = load_checkpoint(folder / "checkpoint.pt")
     if state is not None:
         learner.load(state)
@@ -122,7 +132,7 @@ def _train(
 
     def draw(step: int) -> Any:
         """Draw the batch of a step: the same after a resume."""
-        crops.rng = np.random.default_rng((settings.seed, rank, step))
+        crops.seed(settings.seed, rank, step)
         return crops.batch(settings.batch)
 
     log: list[list[float]] = []
@@ -142,18 +152,21 @@ def _train(
         torch.distributed.destroy_process_group()
 
 
-def _crops(scenes: Path, settings: SeparationTraining) -> Any:
+def _crops(scenes: dict[Path, float], settings: SeparationTraining) -> Any:
     """Make the source of crops."""
-    from napari_sem_tools.training.crops import Crops
+    from napari_sem_tools.training.crops import Crops, MixedCrops
     from napari_sem_tools.training.scenes import SceneFolder
 
-    loaded = SceneFolder.load(scenes, labels=False)
     rng = np.random.default_rng(settings.seed)
-    return Crops(loaded, settings.crop_px, rng, letters=settings.letters)
+    folders = [SceneFolder.load(folder, labels=False) for folder in scenes]
+    sources = [Crops(each, settings.crop_px, rng, letters=settings.letters) for each in folders]
+    return MixedCrops(sources, list(scenes.values()))
 
 
-def _learner(settings: SeparationTraining, widths: tuple[int, ...]) -> Learner:
+def _learner(settings: SeparationTraining, widths: tuple[int, ...], start: Path | None) -> Learner:
     """Make the network and what changes it."""
+    from safetensors.torch import load_file
+
     from napari_sem_tools.models.networks.folded_unet import FoldedUNet
     from napari_sem_tools.training.losses import separation_loss
 
@@ -167,7 +180,11 @@ def _learner(settings: SeparationTraining, widths: tuple[int, ...]) -> Learner:
     loss = functools.partial(separation_loss, touching=settings.touching)
     # on every processor alike, so that the same seed gives the same weights
     precision = "bf16" if settings.device == "cpu" else choose_precision(settings.device)
-    return Learner(FoldedUNet(widths), loss, pace, device=settings.device, precision=precision)
+    network = FoldedUNet(widths)
+    if start is not None:
+        kept = load_file(start)
+        network.load_state_dict({name: values.float() for name, values in kept.items()})
+    return Learner(network, loss, pace, device=settings.device, precision=precision)
 
 
 def _save(learner: Learner, folder: Path) -> None:
