@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.focus.picture import Picture, picture_of
-from napari_sem_tools.focus.score import BEST, FocusScore, blur_of_score
+from napari_sem_tools.focus.score import BEST, FocusScore, blur_of_score, reasons_of
 
 __all__ = [
     "CELL_PX",
@@ -43,6 +43,8 @@ _BLUR, _FIRST, _SECOND, _SNR, _CONTRAST, _SCORE, _INFORMS = 0, 1, 2, 3, 4, 5, 12
 _SCALE: Final = 10.0  # the network gives a tenth of the score
 _NINETY: Final = 1.645  # standard deviations of a 90 % interval
 _LN_VARIANCE: Final = (-6.0, 4.0)
+_ASTIGMATIC: Final = 0.3
+_BLURRED_PX: Final = 0.4  # less is no reason
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -212,8 +214,8 @@ def score_by_network(picture: Picture, device: str = "auto", *, model: str = MOD
     FocusScore
     """
     reading = read_picture(picture, device, model=model)
-    if picture.variance == 0 or reading.information < 0.5:
-        reason = "blank image" if picture.variance == 0 else "no information: noise or no structure"
+    if reading.information < 0.5:
+        reason = "no information: no structure beside the noise"
         return FocusScore(0.0, (0.0, 0.0), information=False, reasons=(reason,), method="network")
     score = float(np.clip(reading.score, 0, BEST))
     half = _NINETY * reading.sd
@@ -230,7 +232,7 @@ def score_by_network(picture: Picture, device: str = "auto", *, model: str = MOD
         astigmatism=reading.astigmatism,
         snr=reading.snr,
         contrast=contrast,
-        reasons=_reasons(reading, added),
+        reasons=_reasons(reading, added, half, contrast),
         method="network",
     )
 
@@ -343,7 +345,7 @@ def _finished(picture: Picture, weight: Grey, total: Grey, smooth_px: float) -> 
         out = part == 0
         score[out], sd[out] = np.nan, np.nan
     blur = np.asarray(blur_of_score(score), np.float32)
-    return FocusMap(blur, score.astype(np.float32), sd.astype(np.float32), CELL_PX)
+    return FocusMap(blur, score.astype(np.float32), sd.astype(np.float32), CELL_PX, picture.origin)
 
 
 def _joined(rows: NDArray[np.float32]) -> Reading:
@@ -372,19 +374,18 @@ def _of_scores(scores: NDArray[np.float32], card: Any) -> Reading:
     return Reading(score, sd, float(blur_of_score(np.clip(score, 0, BEST))), None, None, 1.0)
 
 
-def _reasons(reading: Reading, added: float) -> tuple[str, ...]:
-    """Say what lowers the score."""
+def _reasons(
+    reading: Reading, added: float, half: float, contrast: float | None
+) -> tuple[str, ...]:
+    """Say what lowers the score or makes it unsure."""
+    snr = np.inf if reading.snr is None else reading.snr
+    said = reasons_of(added, half, snr, np.inf if contrast is None else contrast)
     first, second = reading.astigmatism or (0.0, 0.0)
     strength = float(np.hypot(first, second))
-    said = []
-    if added > 0.4:
-        said.append(f"blurred: {added:.1f} px")
-    if strength > 0.3 and added > 0.4:
-        angle = np.degrees(0.5 * np.arctan2(second, first)) % 180
-        said.append(f"astigmatism {strength:.1f} at {angle:.0f} degrees")
-    if reading.snr is not None and reading.snr < 2:
-        said.append(f"few electrons: SNR {reading.snr:.1f}")
-    return tuple(said)
+    if strength < _ASTIGMATIC or added < _BLURRED_PX:
+        return said
+    angle = np.degrees(0.5 * np.arctan2(second, first)) % 180
+    return (*said, f"astigmatism {strength:.1f} along {angle:.0f} degrees")
 
 
 def _wish(device: str) -> dict[str, str]:

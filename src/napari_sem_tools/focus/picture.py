@@ -36,12 +36,15 @@ class Picture:
         Width of a pixel in nm (geometric mean of height and width).
     depth : float
         Largest value that the type of the image can hold; 0 for floating point.
+    origin : (int, int)
+        First row and column of the box in the image.
     """
 
     grey: Map
     valid: Bool | None = None
     pixel_size: float | None = None
     depth: float = 0.0
+    origin: tuple[int, int] = (0, 0)
     _smooth: dict[float, Map] = dataclasses.field(default_factory=dict, repr=False)
     _gradient: dict[float, Map] = dataclasses.field(default_factory=dict, repr=False)
     _inside: dict[int, Bool] = dataclasses.field(default_factory=dict, repr=False)
@@ -207,9 +210,10 @@ def picture_of(
     depth = float(np.iinfo(record.pixels.dtype).max) if record.pixels.dtype.kind in "ui" else 0.0
     grey = np.ascontiguousarray(record.grey[box], np.float32)
     inside = counts[box]
+    origin = (int(box[0].start), int(box[1].start))
     if inside.all():
-        return Picture(grey, None, _side(size), depth)
-    return Picture(_filled(grey, inside), inside, _side(size), depth)
+        return Picture(grey, None, _side(size), depth, origin)
+    return Picture(_filled(grey, inside), inside, _side(size), depth, origin)
 
 
 def _side(size: tuple[float, float] | None) -> float | None:

@@ -17,6 +17,9 @@ logit of "there is something to focus on"."""
 
 _WIDTHS = (24, 40, 64, 128)
 _DEPTHS = (1, 1, 2, 2)
+_SCORE, _SNR = QUANTITIES.index("score"), QUANTITIES.index("ln_snr")
+_LN_SNR = (-2.0, 4.0)
+_BEST = 10.0
 _FAINT = 1e-4  # energy below which a channel says nothing
 
 
@@ -41,6 +44,12 @@ class FocusFCN(nn.Module):  # type: ignore[misc]
         Residual convolutions at each.
     hidden : int
         Width of the heads.
+    score_nodes : sequence of float
+        What held-out images really scored where the network said 0 to 10, in equal steps;
+        between them it is interpolated.  Empty: the network is believed.
+    spread_nodes : sequence of 3 float
+        By which the standard deviation of a score is multiplied at an ln(SNR) of -2, 1 and 4,
+        so that intervals hold what they promise on held-out images.  Empty: 1.
 
     Notes
     -----
@@ -67,8 +76,12 @@ class FocusFCN(nn.Module):  # type: ignore[misc]
         widths: Sequence[int] = _WIDTHS,
         depths: Sequence[int] = _DEPTHS,
         hidden: int = 96,
+        *,
+        score_nodes: Sequence[float] = (),
+        spread_nodes: Sequence[float] = (),
     ) -> None:
         super().__init__()
+        self.score_nodes, self.spread_nodes = tuple(score_nodes), tuple(spread_nodes)
         self.inputs, self.conditions = inputs, conditions
         outputs = 2 * len(QUANTITIES) + 1
         self.stem = nn.Sequential(
@@ -119,8 +132,29 @@ class FocusFCN(nn.Module):  # type: ignore[misc]
         seen = (flat * weights).sum(-1)
         overall = (energy.mean((2, 3)) + _FAINT).log()
         pooled = self.head(torch.cat([mean, spread, seen, overall, conditions.float()], 1))
+        pooled = pooled.float() if self.training else self._calibrated(pooled.float())
         found = self.cell_head(cells).float()
-        return torch.cat([found, pooled.float()[..., None, None].expand_as(found)], 1)
+        return torch.cat([found, pooled[..., None, None].expand_as(found)], 1)
+
+    def _calibrated(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Correct score and spread of the image by what held-out images taught."""
+        count = len(QUANTITIES)
+        columns = list(pooled.unbind(1))
+        if self.score_nodes:
+            columns[_SCORE] = _between(columns[_SCORE], self.score_nodes, 0.0, 1.0) / _BEST
+        if self.spread_nodes:
+            factor = _between(pooled[:, _SNR], self.spread_nodes, *_LN_SNR)
+            columns[count + _SCORE] = columns[count + _SCORE] + 2 * factor.log()
+        return torch.stack(columns, 1)
+
+
+def _between(x: torch.Tensor, nodes: Sequence[float], first: float, last: float) -> torch.Tensor:
+    """Interpolate between values at equal steps from first to last."""
+    values = torch.tensor(nodes, dtype=x.dtype, device=x.device)
+    place = ((x - first) / (last - first)).clamp(0, 1) * (len(nodes) - 1)
+    low = place.floor().clamp(max=len(nodes) - 2)
+    part, index = place - low, low.long()
+    return values[index] * (1 - part) + values[index + 1] * part
 
 
 class _Down(nn.Sequential):  # type: ignore[misc]
