@@ -1,8 +1,8 @@
 """Train the shipped ``particles`` model: ``python tools/train_particles.py FOLDER``.
 
 Renders the scenes, trains in stages, resumes where it was stopped.  Seeds are fixed.  Each
-stage goes on from the averaged weights of the one before, with more scenes: first of all
-kinds, then more of stacked and touching particles, then more of all kinds.
+stage goes on from the averaged weights of the one before: first with scenes of all kinds,
+then with many stacked and touching particles among them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ WIDTHS = (32, 64, 112, 176, 224, 256)
 SCENES = {  # folder: number, seed, what draws them
     "scenes": (2375, 2611, training_scene),
     "stacked": (600, 2612, stacked_scene),
-    "more": (1000, 2613, training_scene),
 }
 
 
@@ -39,7 +38,7 @@ class Stage:
 STAGES = (
     Stage("run", 8200, 2e-3, {"scenes": 1.0}, touching=3.0, schedule="plateau"),
     Stage("stacks", 2200, 8e-4, {"scenes": 0.6, "stacked": 0.4}),
-    Stage("more", 3500, 1e-3, {"scenes": 0.5, "stacked": 0.2, "more": 0.3}),
+    Stage("longer", 2200, 1e-3, {"scenes": 5 / 7, "stacked": 2 / 7}),
 )
 
 
