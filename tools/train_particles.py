@@ -38,7 +38,7 @@ class Stage:
 STAGES = (
     Stage("run", 8200, 2e-3, {"scenes": 1.0}, touching=3.0, schedule="plateau"),
     Stage("stacks", 2200, 8e-4, {"scenes": 0.6, "stacked": 0.4}),
-    Stage("longer", 2200, 1e-3, {"scenes": 5 / 7, "stacked": 2 / 7}),
+    Stage("longer", 2200, 1e-3, {"scenes": 5 / 7, "stacked": 2 / 7}, schedule="plateau"),
 )
 
 
