@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
-from napari_sem_tools.focus import FocusScore, folder, taught
+from napari_sem_tools.focus import FocusScore, taught
 from napari_sem_tools.focus.picture import Picture, picture_of
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.micrograph import Calibration, Micrograph
@@ -32,7 +32,7 @@ def series(*, calibrated: bool = True, shape: tuple[int, int] = (144, 192)) -> M
     return Micrograph(pixels, calibration, source=Path("series.tif"))
 
 
-def edge_score(image: Any, **_: Any) -> FocusScore:
+def edge_score(image: Any, *_: Any, **__: Any) -> FocusScore:
     """Judge by how much the gradient shrinks when blurred: quick, and the same on every machine."""
     picture = image if isinstance(image, Picture) else picture_of(image)
     if picture.variance == 0:
@@ -58,9 +58,8 @@ def edge_score(image: Any, **_: Any) -> FocusScore:
 
 def use_edge_score(monkeypatch: Any, tmp_path: Path) -> None:
     """Score quickly, and let what the developer taught be."""
-    for module in (folder, taught):
-        monkeypatch.setattr(module, "focus", edge_score)
-    monkeypatch.setattr(focus_score, "score_picture", edge_score)
+    for module in (focus_score, taught):
+        monkeypatch.setattr(module, "score_picture", edge_score)
     for name in ("XDG_CONFIG_HOME", "APPDATA", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
 

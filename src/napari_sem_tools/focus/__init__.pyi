@@ -1,3 +1,7 @@
+from .folder import FileScore as FileScore
+from .folder import score_file as score_file
+from .folder import score_files as score_files
+from .folder import scores_table as scores_table
 from .measure import Measure as Measure
 from .measures import DEFAULT_MEASURE as DEFAULT_MEASURE
 from .measures import LIVE_MEASURES as LIVE_MEASURES
@@ -17,6 +21,12 @@ from .series import FocusSeries as FocusSeries
 from .series import focus_series as focus_series
 from .sharpness import Look as Look
 from .sharpness import look_at as look_at
+from .taught import TaughtFrame as TaughtFrame
+from .taught import TaughtScore as TaughtScore
+from .taught import read_taught as read_taught
+from .taught import write_taught as write_taught
+from .transfer import Transfer as Transfer
+from .transfer import transfer_files as transfer_files
 from .watch import FocusWatch as FocusWatch
 from .watch import WatchedImage as WatchedImage
 from .watch import WatchProblem as WatchProblem

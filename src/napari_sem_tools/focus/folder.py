@@ -32,8 +32,8 @@ class FileScore:
     file : Path
     score : FocusScore or None
         None where the file could not be read or scored.
-    error : str
-        Why there is no score, in one sentence; empty where there is one.
+    error, hint : str
+        Why there is no score, in one sentence, and what to do; empty where there is one.
     calibration : str
         How large a pixel is and how that is known.
     acquired : str
@@ -46,6 +46,7 @@ class FileScore:
     file: Path
     score: FocusScore | None = None
     error: str = ""
+    hint: str = ""
     calibration: str = ""
     acquired: str = ""
     working_distance_mm: float | None = None
@@ -98,7 +99,7 @@ def score_file(
     Examples
     --------
     >>> score_file("there-is-none.tif").error
-    'There is no file there-is-none.tif. Check the path.'
+    'There is no file there-is-none.tif.'
     """
     image: Micrograph | None = None
     try:
@@ -107,7 +108,7 @@ def score_file(
     except Cancelled:
         raise
     except SemError as error:
-        row = FileScore(Path(path), error=f"{error.message} {error.hint}".strip())
+        row = FileScore(Path(path), error=error.message, hint=error.hint)
     if heard is not None:
         heard(row, image)
     return row

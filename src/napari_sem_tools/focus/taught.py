@@ -11,8 +11,10 @@ from typing import Any, cast
 
 from napari_sem_tools.errors import InvalidSettings, UnreadableFile
 from napari_sem_tools.files import json_text, write_text
+from napari_sem_tools.focus.measures import measures_of
+from napari_sem_tools.focus.picture import picture_of
 from napari_sem_tools.focus.recalibration import Recalibration, recalibrate
-from napari_sem_tools.focus.score import BEST, FocusScore, Method, focus
+from napari_sem_tools.focus.score import BEST, FocusScore, Method, score_picture
 
 __all__ = ["TaughtFrame", "TaughtScore", "read_taught", "taught_file", "write_taught"]
 
@@ -133,6 +135,8 @@ class TaughtScore:
         None: the score of the program.
     method : {"auto", "mix", "network"}
         What scores an image.
+    measures : tuple of str
+        Classical measures that each score of an image brings along.
 
     Examples
     --------
@@ -145,6 +149,7 @@ class TaughtScore:
 
     frames: tuple[TaughtFrame, ...] = ()
     method: Method = "auto"
+    measures: tuple[str, ...] = ()
 
     def of_method(self, method: str) -> Recalibration:
         """Return what the frames of a method teach."""
@@ -176,4 +181,9 @@ class TaughtScore:
         -------
         FocusScore
         """
-        return self.taught(focus(image, method=self.method))
+        picture = picture_of(image)
+        found = self.taught(score_picture(picture, self.method))
+        if not self.measures or not found.information:
+            return found
+        more = measures_of(picture, self.measures)
+        return dataclasses.replace(found, measures={**found.measures, **more})

@@ -166,7 +166,7 @@ class FilesModel(QAbstractTableModel):
     def _tip(self, row: FileScore, column: int) -> Any:
         """Return all that is known about a file."""
         parts = [str(row.file), row.calibration, row.acquired and f"taken {row.acquired}"]
-        parts += [row.error] if row.score is None else list(row.score.reasons)
+        parts += [row.error, row.hint] if row.score is None else list(row.score.reasons)
         return "\n".join([part for part in (*parts, *row.notes) if part])
 
     def _picture(self, row: FileScore, column: int) -> Any:

@@ -158,7 +158,7 @@ class WatchPage(Page):
         if outcome.error is not None:
             self.panel.fail(outcome.error)
         for problem in watch.problems.values():
-            self.box.add(FileScore(problem.path, error=f"{problem.message} {problem.hint}".strip()))
+            self.box.add(FileScore(problem.path, error=problem.message, hint=problem.hint))
         if outcome.value:
             self._show_newest()
         if self.watching:
