@@ -13,6 +13,7 @@ from pathlib import Path
 from napari_sem_tools.files import write_text
 from napari_sem_tools.measurement import (
     COLUMNS,
+    DECISIONS,
     VOLUME_COLUMNS,
     Column,
     MeasureSettings,
@@ -43,6 +44,13 @@ _GROUPS = {
     "neighbours": "Neighbours",
 }
 
+_DECIDED = """
+A table gets these with the first decision by hand, in the window or with `decide`:
+
+| column | what it is |
+| --- | --- |
+"""
+
 
 def section(group: str, title: str) -> str:
     """Return the table of one group, the columns in nm and px of a quantity in one line."""
@@ -59,7 +67,10 @@ def section(group: str, title: str) -> str:
         names = ", ".join(f"`{row.name}`" for row in rows)
         option = f"`{rows[0].switch}`" if rows[0].switch else ""
         lines.append(f"| {names} | {rows[0].formula} | {rows[0].source} | {option} |")
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    if group == "index":
+        text += _DECIDED + "".join(f"| `{row.name}` | {row.formula} |\n" for row in DECISIONS)
+    return text
 
 
 def bodies_section() -> str:

@@ -41,6 +41,7 @@ def crofton(w: int, h: int) -> float:
     return math.pi / 4 * (w + h + math.sqrt(2) * (w + h - 1))
 
 
+CORNER = 4  # pixels within 3 px of a corner pixel, in its outer quarter without the axes
 W, H = 12, 5  # a rectangle in rows 10 to 14 and columns 20 to 31 of 40 x 50 pixels
 F_MAX, F_MIN = math.hypot(W, H - 1), float(H)
 HULL = math.sqrt(2) * 2 + 2 * (W - 1) + 2 * (H - 1)
@@ -113,7 +114,7 @@ TRUTH: dict[str, object] = {
     "intensity_sd_grey": 5.0,
     "intensity_min_grey": 100.0,
     "intensity_max_grey": 110.0,
-    "edge_contrast": 55 / math.sqrt(W * H * 5**2 / (W * H + 6 * (W + H))),
+    "edge_contrast": 55 / math.sqrt(W * H * 5**2 / (W * H + 6 * (W + H) + 4 * CORNER)),
     "covered": False,
     "touching": 0,
     "touching_ratio": math.nan,
@@ -407,14 +408,14 @@ def test_touching_counts_neighbours_by_side_and_by_corner() -> None:
     assert table["touching_ratio"].tolist() == pytest.approx([9 / 12, 9 / 12, 12 / 9])
 
 
-def test_edge_contrast_compares_with_three_pixels_outside() -> None:
+def test_edge_contrast_compares_with_a_ring_three_pixels_wide() -> None:
     labels = np.zeros((30, 30), int)
     labels[10:20, 10:20] = 1
     grey = np.full((30, 30), 7, np.uint8)  # what lies farther away is never looked at
     grey[7:23, 7:23] = np.where(np.indices((16, 16)).sum(axis=0) % 2, 40, 60)
     grey[10:20, 10:20] = 200
     contrast = measure(labels, calibrated(labels, grey)).loc[1, "edge_contrast"]
-    n_in, n_out = 100, 120
+    n_in, n_out = 100, 120 + 4 * CORNER
     assert contrast == pytest.approx(150 / math.sqrt(n_out * 10**2 / (n_in + n_out)), rel=1e-9)
 
 
@@ -430,6 +431,7 @@ def test_edge_contrast_looks_neither_into_other_particles_nor_out_of_the_field()
     table = measure(labels, calibrated(labels, grey, field=field))
     inside = grey[10:20, 10:20].astype(float)
     n_out = 10 + 30 + 30 + 10  # above only one row is left, to the right one column
+    n_out += 2 * (2 + CORNER)  # and at its corners, the upper ones with one row each
     sd = math.sqrt(100 * inside.var() / (100 + n_out))
     assert table.loc[1, "edge_contrast"] == pytest.approx((inside.mean() - 50) / sd)
 

@@ -14,8 +14,10 @@ from drawn_shapes import disc, touching_scene
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.measurement import (
     COLUMNS,
+    DECISIONS,
     MeasureSettings,
     agglomerates,
+    column,
     decide,
     describe_rules,
     fractal_dimension,
@@ -56,6 +58,13 @@ def test_index_columns_come_first_then_size_shape_intensity_neighbours() -> None
     assert list(table.columns[:3]) == ["image", "centroid_y_px", "centroid_x_px"]
     groups = [row.group for row in COLUMNS]
     assert groups == sorted(groups, key=["index", "size", "shape", "intensity", "neighbours"].index)
+
+
+def test_decisions_by_hand_are_columns_of_the_table_of_columns() -> None:
+    table = decide(measure(discs((30, 30, 20)), np.zeros((100, 120))), [1], False)
+    known = {row.name for row in COLUMNS + DECISIONS}
+    assert set(table.columns) <= known and "by_hand" in table
+    assert all(column(row.name) is row and row.formula for row in DECISIONS)
 
 
 def test_without_a_pixel_size_columns_in_nm_are_absent() -> None:

@@ -108,21 +108,21 @@ def _pdf(finished: Finished, page: Report) -> None:
 def _xlsx(finished: Finished, page: Report) -> None:
     """Write the workbook."""
     from napari_sem_tools.analysis.sheets import sheets
-    from napari_sem_tools.measurement import COLUMNS
+    from napari_sem_tools.measurement import COLUMNS, DECISIONS
     from napari_sem_tools.reporting.exports import write_workbook
 
-    titles = {column.name: column.title for column in COLUMNS}
+    titles = {column.name: column.title for column in COLUMNS + DECISIONS}
     write_workbook(finished.out / "results.xlsx", sheets(finished, page), titles=titles)
 
 
 def _parquet(finished: Finished, page: Report) -> None:
     """Write the particle table with what its columns mean."""
-    from napari_sem_tools.measurement import COLUMNS
+    from napari_sem_tools.measurement import COLUMNS, DECISIONS
     from napari_sem_tools.reporting.exports import write_parquet
 
     columns = {
         column.name: {"unit": column.unit, "formula": column.formula, "source": column.source}
-        for column in COLUMNS
+        for column in COLUMNS + DECISIONS
     }
     about = {
         "images": [

@@ -71,16 +71,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def _write(path: str, table: pd.DataFrame) -> None:
     """Write the table in the format that the name asks for."""
     from napari_sem_tools.files import write_text
-    from napari_sem_tools.measurement import COLUMNS
+    from napari_sem_tools.measurement import COLUMNS, DECISIONS
     from napari_sem_tools.reporting import csv_text
     from napari_sem_tools.reporting.exports import write_parquet, write_workbook
 
     kind = Path(path).suffix.lower()
     if kind == ".xlsx":
-        titles = {column.name: column.title for column in COLUMNS}
+        titles = {column.name: column.title for column in COLUMNS + DECISIONS}
         write_workbook(path, {"particles": table}, titles=titles)
     elif kind == ".parquet":
-        notes = {c.name: {"unit": c.unit, "formula": c.formula} for c in COLUMNS}
+        notes = {c.name: {"unit": c.unit, "formula": c.formula} for c in COLUMNS + DECISIONS}
         write_parquet(path, table, columns=notes)
     else:
         write_text(path, csv_text(table, index=True))

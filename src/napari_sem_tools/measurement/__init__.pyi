@@ -2,6 +2,7 @@ from .agglomerates import FractalDimension as FractalDimension
 from .agglomerates import agglomerates as agglomerates
 from .agglomerates import fractal_dimension as fractal_dimension
 from .columns import COLUMNS as COLUMNS
+from .columns import DECISIONS as DECISIONS
 from .columns import Column as Column
 from .columns import column as column
 from .doubt import decide as decide

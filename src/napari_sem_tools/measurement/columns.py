@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.measurement.shape import Particles, divided
 
-__all__ = ["COLUMNS", "Column", "Scene", "column", "columns_for"]
+__all__ = ["COLUMNS", "DECISIONS", "Column", "Scene", "column", "columns_for"]
 
 Group = Literal["index", "size", "shape", "intensity", "neighbours"]
 
@@ -356,8 +356,8 @@ _INTENSITY = (
                lambda s: s.particles.grey.minimum),
     _intensity("intensity_max_grey", "largest stored grey value",
                lambda s: s.particles.grey.maximum),
-    _intensity("edge_contrast", "mean inside less mean of the background met within 3 px "
-               "straight outwards along rows and columns, over their pooled SD",
+    _intensity("edge_contrast", "mean inside less mean of the ring outside (background up to "
+               "3 px away from centre to centre, other particles left out), over their pooled SD",
                lambda s: s.particles.edge_contrast, ""),
 )  # fmt: skip
 
@@ -382,6 +382,20 @@ _NEIGHBOURS = (
 
 COLUMNS: tuple[Column, ...] = _INDEX + _SIZE + _SHAPE + _INTENSITY + _NEIGHBOURS
 """Every column of the particle table, in order; the index of the table is ``label``."""
+
+
+DECISIONS: tuple[Column, ...] = (
+    Column(
+        "by_hand",
+        "",
+        "counted or left out, as a person decided; it wins over the rules",
+        OURS,
+        "index",
+        None,
+    ),
+    Column("particle_class", "", "class that a person gave the particle", OURS, "index", None),
+)
+"""Columns that a table gets with the first decision by hand, and not before."""
 
 
 def column(name: str) -> Column:
@@ -430,6 +444,6 @@ def columns_for(
     )
 
 
-_BY_NAME = {row.name: row for row in COLUMNS}
-if len(_BY_NAME) != len(COLUMNS):
+_BY_NAME = {row.name: row for row in COLUMNS + DECISIONS}
+if len(_BY_NAME) != len(COLUMNS) + len(DECISIONS):
     raise RuntimeError("Two columns have the same name.")

@@ -14,16 +14,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.measurement.grey import RING_PX
 from napari_sem_tools.measurement.runs import SPARSE, RasterRuns, Runs, RunSums, compact
 
-__all__ = ["find_outlines", "find_runs", "grey_sums", "nearest", "run_sums", "surrounding_sums"]
+__all__ = ["find_outlines", "find_runs", "grey_sums", "nearest", "run_sums"]
 
 Array = NDArray[typing.Any]
 F = typing.TypeVar("F", bound=Callable[..., typing.Any])
 
-_BLOCK = 16  # background is skipped by so many pixels at a time
-_NONE: typing.Any = np.int32(0)  # a label of the labels' own type; a plain 0 has 64 bits
+_WORD = 8  # bytes looked at together
 
 
 def compiled(function: F) -> F:
@@ -44,10 +42,10 @@ def find_runs(labels: NDArray[np.int32]) -> Runs:
     """
     rows, columns = labels.shape
     starts = np.zeros(rows + 1, np.int64)
-    found = np.empty((3, max(columns, labels.size // 64)), np.int64)
-    row = _scan(labels, found, starts, 0)
+    found = np.empty((3, max(columns, labels.size // 64)), np.int32)
+    row = _scan(labels, found, starts, 0) if columns else rows
     while row < rows:  # more runs than there was room for
-        larger = np.empty((3, 2 * found.shape[1] + columns), np.int64)
+        larger = np.empty((3, 2 * found.shape[1] + columns), np.int32)
         larger[:, : starts[row]] = found[:, : starts[row]]
         found = larger
         row = _scan(labels, found, starts, row)
@@ -62,7 +60,7 @@ def _compact(value: Array) -> tuple[Array, Array]:
     """Give the labels that occur numbers from 0 without gaps; see `runs.compact`."""
     low, high = _range(value)
     if low < 0 or high > SPARSE * len(value):
-        return compact(value)
+        return compact(value.astype(np.int64))
     number = np.zeros(high + 1, np.int64)
     count = _number(value, number)
     particle = np.empty(len(value), np.int64)
@@ -104,48 +102,48 @@ def _rename(value: Array, number: Array, particle: Array, names: Array) -> None:
 def _scan(labels: Array, found: Array, starts: Array, first_row: int) -> int:
     """Write (label, first, last) of the runs of rows; stop before a row that may not fit."""
     rows, columns = labels.shape
-    whole = columns - columns % _BLOCK
+    differs = np.zeros(columns + _WORD, np.uint8)
+    words = differs[: columns // _WORD * _WORD + _WORD].view(np.int64)
+    places = np.empty(columns + _WORD, np.int64)
     n = starts[first_row]
     for r in range(first_row, rows):
         if n + columns > found.shape[1]:
             return int(r)
-        row = labels[r]
-        before = _NONE
-        for block in range(0, whole, _BLOCK):
-            if not _all_equal(row, block, before):
-                n, before = _scan_pixels(row, (block, block + _BLOCK), before, found, n)
-        n, before = _scan_pixels(row, (whole, columns), before, found, n)
-        if before != 0:
-            found[2, n - 1] = columns - 1
+        changes = _changes(labels[r], differs, words, places)
+        n = _runs_between(labels[r], places[:changes], found, n)
         starts[r + 1] = n
     return int(rows)
 
 
 @compiled
-def _scan_pixels(
-    row: Array, span: tuple[int, int], before: int, found: Array, n: int
-) -> tuple[int, int]:
-    """Write the runs that begin or end within some pixels of a row."""
-    for c in range(span[0], span[1]):
-        value = row[c]
-        if value != before:
-            if before != 0:
-                found[2, n - 1] = c - 1
-            if value != 0:
-                found[0, n] = value
-                found[1, n] = c
-                n += 1
-            before = value
-    return n, before
+def _changes(row: Array, differs: Array, words: Array, places: Array) -> int:
+    """Write the columns where a row changes its value; its first pixel comes after a 0.
+
+    Bytes that say where are made without branches, and looked at eight at a time.
+    """
+    differs[0] = row[0] != 0
+    for c in range(1, len(row)):
+        differs[c] = row[c] != row[c - 1]
+    n = 0
+    for word in range(len(words)):
+        if words[word] != 0:
+            for c in range(_WORD * word, _WORD * word + _WORD):
+                places[n] = c
+                n += differs[c]
+    return n
 
 
 @compiled
-def _all_equal(row: Array, first: int, value: int) -> bool:
-    """Tell whether a block of pixels has one value; without branches, hence fast."""
-    differs = _NONE
-    for k in range(_BLOCK):
-        differs |= row[first + k] ^ value
-    return bool(differs == 0)
+def _runs_between(row: Array, places: Array, found: Array, n: int) -> int:
+    """Write the runs of a row, which begin and end where its value changes."""
+    for k in range(len(places)):
+        value = row[places[k]]
+        if value != 0:
+            found[0, n] = value
+            found[1, n] = places[k]
+            found[2, n] = (places[k + 1] if k + 1 < len(places) else len(row)) - 1
+            n += 1
+    return n
 
 
 @compiled
@@ -359,159 +357,6 @@ def _real_grey(runs: tuple[Array, Array, Array, Array], image: Array, base: floa
         out[0, p], out[1, p] = total, square
         out[2, p], out[3, p] = (np.nan, np.nan) if odd else (low, high)
     return out
-
-
-def surrounding_sums(
-    runs: Runs, labels: Array, usable: NDArray[np.bool_], image: Array, base: float
-) -> Array:
-    """Sum the background met just outside; see `grey.surrounding_sums`.
-
-    Parameters
-    ----------
-    runs : Runs
-    labels : int array (Y, X)
-    usable : bool array (Y, X)
-    image : array (Y, X)
-    base : float
-        Taken off every value before summing.
-
-    Returns
-    -------
-    float64 array (3, n)
-        Number of values, their sum and the sum of their squares.
-    """
-    free = usable[:0] if usable.all() else usable
-    return np.asarray(_surround(_raster(runs), runs.count, (free, image), base))
-
-
-@compiled
-def _surround(
-    runs: tuple[Array, Array, Array, Array], count: int, planes: tuple[Array, Array], base: float
-) -> Array:
-    """Go outwards row by row: what lies above, below and beside runs is known from other runs."""
-    particle, first, last, starts = runs
-    usable, image = planes
-    rows, columns = image.shape
-    everywhere = len(usable) == 0
-    out = np.zeros((count, 3))
-    parts = np.empty((2, 3, 2 * columns + 2), np.int64)
-    for r in range(rows):
-        here = slice(starts[r], starts[r + 1])
-        for step in (-1, 1):
-            n = _beside(particle[here], first[here], last[here], step * columns, parts[0])
-            n = n if everywhere else _usable_beside(parts[0], n, usable[r], step)
-            _add(parts[0], n, image[r], base, out)
-            n = starts[r + 1] - starts[r]
-            parts[0, 0, :n], parts[0, 1, :n], parts[0, 2, :n] = (
-                particle[here],
-                first[here],
-                last[here],
-            )
-            for level in range(1, RING_PX + 1):
-                row = r + level * step
-                if not 0 <= row < rows:
-                    break
-                there = slice(starts[row], starts[row + 1])
-                n = _cut(parts[0], n, first[there], last[there], parts[1])
-                n = (
-                    _copy(parts[1], n, parts[0])
-                    if everywhere
-                    else _usable(parts[1], n, usable[row], parts[0])
-                )
-                _add(parts[0], n, image[row], base, out)
-    return out.T.copy()
-
-
-@compiled
-def _beside(particle: Array, first: Array, last: Array, reach: int, parts: Array) -> int:
-    """Write the background before (reach < 0) or after every run of a row, 3 px at most."""
-    columns = abs(reach)
-    for i in range(len(particle)):
-        parts[0, i] = particle[i]
-        if reach < 0:
-            free = last[i - 1] + 1 if i else 0
-            parts[1, i], parts[2, i] = max(first[i] - RING_PX, free), first[i] - 1
-        else:
-            free = first[i + 1] - 1 if i + 1 < len(first) else columns - 1
-            parts[1, i], parts[2, i] = last[i] + 1, min(last[i] + RING_PX, free)
-    return len(particle)
-
-
-@compiled
-def _usable_beside(parts: Array, n: int, usable: Array, step: int) -> int:
-    """Let parts beside runs end where the field ends."""
-    for i in range(n):
-        a, b = parts[1, i], parts[2, i]
-        if step > 0:
-            c = a
-            while c <= b and usable[c]:
-                c += 1
-            parts[2, i] = c - 1
-        else:
-            c = b
-            while c >= a and usable[c]:
-                c -= 1
-            parts[1, i] = c + 1
-    return n
-
-
-@compiled
-def _cut(parts: Array, n: int, first: Array, last: Array, out: Array) -> int:
-    """Take the runs of another row off parts of a row; both are sorted."""
-    j, m = 0, 0
-    for i in range(n):
-        c, end = parts[1, i], parts[2, i]
-        while j < len(first) and last[j] < c:
-            j += 1
-        k = j
-        while c <= end:
-            gap = min(end, first[k] - 1) if k < len(first) else end
-            if gap >= c:
-                out[0, m], out[1, m], out[2, m] = parts[0, i], c, gap
-                m += 1
-            c = last[k] + 1 if k < len(first) else end + 1
-            k += 1
-    return m
-
-
-@compiled
-def _copy(parts: Array, n: int, out: Array) -> int:
-    """Copy parts."""
-    for k in range(3):
-        for i in range(n):
-            out[k, i] = parts[k, i]
-    return n
-
-
-@compiled
-def _usable(parts: Array, n: int, usable: Array, out: Array) -> int:
-    """Take what lies outside the field off parts of a row."""
-    m = 0
-    for i in range(n):
-        c = parts[1, i]
-        while c <= parts[2, i]:
-            begin = c
-            while c <= parts[2, i] and usable[c]:
-                c += 1
-            if c > begin:
-                out[0, m], out[1, m], out[2, m] = parts[0, i], begin, c - 1
-                m += 1
-            c += 1
-    return m
-
-
-@compiled
-def _add(parts: Array, n: int, row: Array, base: float, out: Array) -> None:
-    """Add the grey values of parts of a row to the sums of their particles."""
-    for i in range(n):
-        p, total, square = parts[0, i], 0.0, 0.0
-        for c in range(parts[1, i], parts[2, i] + 1):
-            value = np.float64(row[c]) - base
-            total += value
-            square += value * value
-        out[p, 0] += max(parts[2, i] - parts[1, i] + 1, 0)
-        out[p, 1] += total
-        out[p, 2] += square
 
 
 def nearest(y: Array, x: Array) -> Array:

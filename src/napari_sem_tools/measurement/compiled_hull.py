@@ -187,18 +187,17 @@ def find_jaws(hulls: Hulls, scale: tuple[float, float]) -> Jaws:
 def _jaws(offsets: Array, sizes: Array, y: Array, x: Array, scale: tuple[float, float]) -> Floats:
     """Turn calipers around every hull; each ring is laid out twice, so that none wraps."""
     out = np.zeros((len(offsets), 10))
-    half_y, half_x = scale[0] / 2, scale[1] / 2
+    half = scale[0] / 2, scale[1] / 2
     longest = sizes.max() if len(sizes) else 0
     ring = np.empty((2, 2 * longest + 2))
     for p in range(len(offsets)):
         begin, n = offsets[p], sizes[p]
-        k = begin
-        for i in range(2 * n + 2):
-            ring[0, i] = y[k] - y[begin]
-            ring[1, i] = x[k] - x[begin]
-            k = k + 1 if k + 1 < begin + n else begin
-        _turn(ring, n, half_y, half_x, out[p])
-        _farthest(ring, n, half_y, half_x, out[p, 8:])
+        for i in range(n):
+            ring[0, i] = ring[0, n + i] = y[begin + i] - y[begin]
+            ring[1, i] = ring[1, n + i] = x[begin + i] - x[begin]
+        for axis in range(2):
+            ring[axis, 2 * n], ring[axis, 2 * n + 1] = ring[axis, 0], ring[axis, 1]
+        _turn(ring[0], ring[1], n, half, out[p])
     return out.T.copy()
 
 
@@ -206,18 +205,28 @@ _NEAR = 1 + 1e-12  # saves divisions, and leaves the choice between equal edges 
 
 
 @compiled
-def _turn(ring: Array, n: int, half_y: float, half_x: float, out: Array) -> None:
-    """Find the edges of smallest width and smallest rectangle, the first one of equal ones.
+def _turn(y: Array, x: Array, n: int, half: tuple[float, float], out: Array) -> None:
+    """Find smallest width, smallest rectangle and largest distance, the first of equal ones.
 
     Three vertices go around with the edge: the highest above it, and the outermost ones
-    along it.
+    along it.  The two vertices farthest apart are touched by parallel tangents, so that
+    the highest one passes the second while the edge begins at the first (Shamos 1978).
     """
-    y, x = ring[0], ring[1]
+    half_y, half_x = half
     high, fore, back = 1, 1, 0
-    width, area = np.inf, np.inf
+    width, area, reach = np.inf, np.inf, -1.0
     for i in range(n):
         ey, ex = y[i + 1] - y[i], x[i + 1] - x[i]
-        high = _advance(y, x, high, -ex, ey)
+        high = max(high, i + 1)
+        higher = True
+        while higher:
+            if high < n:  # otherwise the other vertex came first, and saw this one
+                dy, dx = (y[high] - y[i]) * half_y, (x[high] - x[i]) * half_x
+                if dy * dy + dx * dx > reach:
+                    reach = dy * dy + dx * dx
+                    out[8], out[9] = dy, dx
+            higher = ey * (x[high + 1] - x[high]) - ex * (y[high + 1] - y[high]) > 0
+            high += higher
         sy, sx = ey * half_y, ex * half_x
         fore = _advance(y, x, fore, sy * half_y, sx * half_x)
         back = _advance(y, x, max(back, high), -sy * half_y, -sx * half_x)
@@ -238,17 +247,3 @@ def _advance(y: Array, x: Array, i: int, along_y: float, along_x: float) -> int:
     while along_y * (y[i + 1] - y[i]) + along_x * (x[i + 1] - x[i]) > 0:
         i += 1
     return i
-
-
-@compiled
-def _farthest(ring: Array, n: int, half_y: float, half_x: float, out: Array) -> None:
-    """Find the two vertices that lie farthest apart, the first ones of equal ones."""
-    y, x = ring[0], ring[1]
-    largest = -1.0
-    for i in range(n):
-        for j in range(i + 1, n):
-            dy, dx = (y[j] - y[i]) * half_y, (x[j] - x[i]) * half_x
-            square = dy * dy + dx * dx
-            if square > largest:
-                largest = square
-                out[0], out[1] = dy, dx

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.errors import MissingExtra
-from napari_sem_tools.measurement import grey, hull, outline, runs
+from napari_sem_tools.measurement import grey, hull, outline, ring, runs
 from napari_sem_tools.measurement.runs import Floats, Ints, Runs, RunSums
 
 __all__ = ["Engine", "EngineName", "choose_engine"]
@@ -40,7 +40,7 @@ class Engine:
     name : {"numba", "numpy"}
     find_runs, run_sums, find_outlines, find_chains, find_hulls, find_jaws : callable
     grey_sums, surrounding_sums, nearest : callable
-        Functions as in `runs`, `outline`, `hull` and `grey`.
+        Functions as in `runs`, `outline`, `hull`, `grey` and `ring`.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Engine:
     find_hulls: Callable[..., hull.Hulls]
     find_jaws: Callable[[hull.Hulls, tuple[float, float]], hull.Jaws]
     grey_sums: Callable[[Runs, NDArray[Any], float], Floats]
-    surrounding_sums: Callable[..., Floats]
+    surrounding_sums: Callable[[Runs, NDArray[np.bool_], NDArray[Any], float], Floats]
     nearest: Callable[[Floats, Floats], Floats]
 
 
@@ -72,7 +72,7 @@ NUMPY = Engine(
     hull.find_hulls,
     hull.find_jaws,
     grey.grey_sums,
-    grey.surrounding_sums,
+    ring.surrounding_sums,
     _nearest,
 )
 
@@ -112,7 +112,7 @@ def choose_engine(name: EngineName, pixels: int) -> Engine:
 def _numba() -> Engine | None:
     """Load the compiled loops; None where they cannot be kept or compiled here."""
     try:
-        from napari_sem_tools.measurement import compiled, compiled_hull
+        from napari_sem_tools.measurement import compiled, compiled_hull, compiled_ring
     except (ImportError, RuntimeError, OSError) as error:
         _log.warning("Measuring goes on with numpy, since numba cannot be used here: %s", error)
         return None
@@ -139,6 +139,6 @@ def _numba() -> Engine | None:
         compiled_hull.find_hulls,
         compiled_hull.find_jaws,
         compiled.grey_sums,
-        compiled.surrounding_sums,
+        compiled_ring.surrounding_sums,
         compiled.nearest,
     )

@@ -1,4 +1,4 @@
-"""Sums of grey values inside particles and just outside of them."""
+"""Sums of grey values inside particles."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.measurement.runs import Floats, Ints, Runs
 
-__all__ = ["RING_PX", "grey_sums", "positions", "surrounding_sums"]
+__all__ = ["grey_sums", "positions"]
 
 Array = NDArray[typing.Any]
-
-RING_PX = 3  # how far outside the outline the edge contrast looks
-"""Width in px of the surroundings that the edge contrast compares with."""
 
 
 def grey_sums(runs: Runs, image: Array, base: float) -> Floats:
@@ -48,72 +45,6 @@ def grey_sums(runs: Runs, image: Array, base: float) -> Floats:
             np.maximum.reduceat(values, first).astype(np.float64),
         ]
     )
-
-
-def surrounding_sums(
-    runs: Runs, labels: Array, usable: NDArray[np.bool_], image: Array, base: float
-) -> Floats:
-    """Sum the grey values of the background next to every particle.
-
-    From every outline pixel the way goes straight outwards, along its row or column, for
-    `RING_PX` pixels or until another particle, the border or the edge of the field.  A pixel
-    that lines reach from several sides counts as often.
-
-    Parameters
-    ----------
-    runs : Runs
-    labels : int array (Y, X)
-    usable : bool array (Y, X)
-        Where there is specimen; other pixels count as unknown.
-    image : array (Y, X)
-    base : float
-        Taken off every value before summing.
-
-    Returns
-    -------
-    float64 array (3, n)
-        Number of values, their sum and the sum of their squares.
-    """
-    rows, columns = runs.shape
-    flat = labels.ravel()
-    planes = flat, None if usable.all() else usable.ravel(), image.ravel()
-    out = np.empty((3, runs.count))
-    left = _outwards(runs.start, -1, runs.first, planes, base)
-    left += _outwards(runs.start + runs.length - 1, 1, columns - 1 - runs.last, planes, base)
-    for k in range(3):
-        out[k] = runs.total(left[k])
-    changes = np.flatnonzero(flat[columns:] != flat[:-columns])
-    above, below = flat[changes], flat[changes + columns]
-    for places, step in (
-        (changes[(above == 0) & (below != 0)] + columns, -columns),
-        (changes[(above != 0) & (below == 0)], columns),
-    ):
-        row = places // columns
-        sums = _outwards(places, step, row if step < 0 else rows - 1 - row, planes, base)
-        particle = runs.particles_of(flat[places])
-        for k in range(3):
-            out[k] += np.bincount(particle, sums[k], runs.count)
-    return out
-
-
-def _outwards(
-    place: Ints, step: int, room: Ints, planes: tuple[Array, Array | None, Array], base: float
-) -> Floats:
-    """Sum what is met from each pixel on, until a particle or the end of the field; (3, m)."""
-    labels, usable, image = planes
-    sums = np.zeros((3, len(place)))
-    alive = np.ones(len(place), bool)
-    for k in range(1, RING_PX + 1):
-        alive &= room >= k
-        here = place + (k * step) * alive
-        alive &= labels[here] == 0
-        if usable is not None:
-            alive &= usable[here]
-        values = np.where(alive, image[here].astype(np.float64) - base, 0.0)
-        sums[0] += alive
-        sums[1] += values
-        sums[2] += values * values
-    return sums
 
 
 def positions(start: Ints, length: Ints) -> Ints:

@@ -129,27 +129,31 @@ class Hulls:
     @functools.cached_property
     def _edges(self) -> tuple[Ints, Ints]:
         """Return the steps from each vertex to the next one of its ring."""
-        following = np.arange(1, len(self.y) + 1)
-        following[self.offsets + self.sizes - 1] = self.offsets
-        return self.y[following] - self.y, self.x[following] - self.x
+        last = self.offsets + self.sizes - 1
+        steps = []
+        for values in (self.y, self.x):
+            step = np.diff(values, append=0)
+            step[last] = values[self.offsets] - values[last]
+            steps.append(step)
+        return steps[0], steps[1]
 
     def perimeter(self, scale: tuple[float, float]) -> Floats:
         """Return the length of each hull; `scale` is the size of a pixel (y, x)."""
         if not len(self.sizes):
             return np.zeros(0)
-        steps = self._edges
-        lengths = np.sqrt((steps[0] * (scale[0] / 2)) ** 2 + (steps[1] * (scale[1] / 2)) ** 2)
-        return np.add.reduceat(lengths, self.offsets)
+        y, x = self._edges[0] * (scale[0] / 2), self._edges[1] * (scale[1] / 2)
+        y *= y
+        x *= x
+        y += x
+        return np.add.reduceat(np.sqrt(y, out=y), self.offsets)
 
     def area(self, scale: tuple[float, float]) -> Floats:
         """Return the area of each hull; `scale` is the size of a pixel (y, x)."""
         if not len(self.sizes):
             return np.zeros(0)
-        y = self.y - np.repeat(self.y[self.offsets], self.sizes)
-        x = self.x - np.repeat(self.x[self.offsets], self.sizes)
         step_y, step_x = self._edges
-        twice = np.abs(np.add.reduceat(x * step_y - y * step_x, self.offsets))
-        return twice * (scale[0] * scale[1] / 8)
+        twice = np.add.reduceat(self.x * step_y - self.y * step_x, self.offsets)
+        return np.abs(twice) * (scale[0] * scale[1] / 8)
 
     def padded(self, members: Ints, size: int) -> tuple[Floats, Floats]:
         """Return the rings as columns of equal length; the last vertex is repeated."""

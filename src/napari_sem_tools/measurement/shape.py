@@ -251,18 +251,17 @@ class Particles:
 
     @functools.cached_property
     def edge_contrast(self) -> Floats:
-        """Mean inside less mean just outside, over their pooled SD; NaN with nothing outside."""
+        """Mean inside less that of the ring outside, over their pooled SD; NaN without a ring."""
         with np.errstate(invalid="ignore", over="ignore"):
             return self._edge_contrast()
 
     def _edge_contrast(self) -> Floats:
-        """Compare the pixels inside with those met just outside."""
+        """Compare the pixels inside with those of the ring outside."""
         if self.image is None or not self.count:
             return np.full(self.count, np.nan)
         usable = np.ones(self.labels.shape, bool) if self.usable is None else self.usable
-        count, total, square = self.engine.surrounding_sums(
-            self.runs, self.labels, usable, self.image, self._base
-        )
+        sums = self.engine.surrounding_sums(self.runs, usable, self.image, self._base)
+        count, total, square = sums
         mean = divided(total, count)
         variance = np.maximum(divided(square, count) - mean**2, 0)
         pooled = divided(self.pixels * self.grey.sd**2 + count * variance, self.pixels + count)

@@ -241,6 +241,8 @@ def _within_field(
     labels: NDArray[np.integer], image: Micrograph
 ) -> tuple[NDArray[np.integer], int]:
     """Leave out what lies outside the field; also return how many pixels that were."""
+    if image.field.all():
+        return labels, 0
     outside = ~image.field
     lost = int(np.count_nonzero(labels[outside]))
     return (np.where(outside, 0, labels).astype(labels.dtype) if lost else labels), lost

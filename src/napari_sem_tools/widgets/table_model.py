@@ -27,7 +27,6 @@ _TICK, _WARN = "included", "doubtful"
 _SPECIAL = {
     "label": ("label", "number of the particle in the labels layer"),
     "included": ("count", "Ticked: counted in the statistics"),
-    BY_HAND: ("by hand", "What you decided: counted or left out; it wins over the rules"),
     CLASS: ("class", "Double-click to type a class, or use the button Class"),
     "slice": ("slice", "page of the stack, from 0 on"),
 }
@@ -344,9 +343,9 @@ def _place(name: str) -> int:
 
 def titles_of(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Return title and tooltip of columns from the one table of columns."""
-    from napari_sem_tools.measurement import COLUMNS
+    from napari_sem_tools.measurement import COLUMNS, DECISIONS
 
-    known = {row.name: (row.title, row.tooltip) for row in COLUMNS}
+    known = {row.name: (row.title, row.tooltip) for row in COLUMNS + DECISIONS}
     special = dict(_SPECIAL)
     special["doubtful"] = ("⚠", known.get("doubtful", ("", "a rule for doubt holds"))[1])
     return {name: special.get(name) or known.get(name) or (name, "") for name in names}
