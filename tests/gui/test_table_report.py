@@ -17,6 +17,7 @@ from napari_sem_tools.layers import attach_table, image_arguments, labels_argume
 from napari_sem_tools.measurement import measure
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.segmentation import segment
+from napari_sem_tools.statistics.settings import StatisticsSettings
 from napari_sem_tools.widgets import table_report
 from napari_sem_tools.widgets.table import TableWidget
 from napari_sem_tools.widgets.table_report import ReportDialog
@@ -92,6 +93,34 @@ def test_an_earlier_report_is_replaced_only_when_agreed(
     dialog.accept()
     assert bool(dialog.result()) is agrees
     assert dialog.wished() == ("pdf",)
+
+
+def test_the_statistics_of_a_report_are_chosen_in_its_dialog(
+    widget: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, handed = [], []
+
+    def fill(dialog: ReportDialog) -> int:
+        asked.append(dialog.statistics())
+        dialog.form.rows["edge_weights"].value = True
+        dialog.form.rows["particle_type"].value = "plate"
+        dialog.form.rows["calibration_uncertainty_percent"].automatic.value = False
+        dialog.form.rows["calibration_uncertainty_percent"].number.value = 1.5
+        return int(ReportDialog.DialogCode.Accepted)
+
+    def written(measured: object, out: Path, **keywords: Any) -> None:
+        handed.append(keywords["statistics_settings"])
+
+    monkeypatch.setattr(ReportDialog, "exec", fill)
+    monkeypatch.setattr(table_report, "write_report", written)
+    monkeypatch.setattr(widget, "start", lambda job, then, what: job(None, None))
+    widget.report_button.ask()
+    widget.report_button.ask()
+    wished = {
+        "edge_weights": True, "particle_type": "plate", "calibration_uncertainty_percent": 1.5,
+    }  # fmt: skip
+    assert handed[0] == StatisticsSettings(**wished)
+    assert asked == [StatisticsSettings(), handed[0]], "the next report begins with the last choice"
 
 
 def test_what_is_there_is_not_replaced_unasked(widget: Any, tmp_path: Path, qtbot: Any) -> None:

@@ -29,7 +29,11 @@ from napari_sem_tools.analysis.exports import EXPORTS
 from napari_sem_tools.errors import InvalidSettings, SemError
 from napari_sem_tools.layers import from_layer, segmentation_of
 from napari_sem_tools.micrograph import Segmentation
+from napari_sem_tools.settings import Settings
+from napari_sem_tools.statistics.settings import StatisticsSettings
 from napari_sem_tools.tasks import Cancel, Progress
+from napari_sem_tools.widgets.forms import SettingsForm
+from napari_sem_tools.widgets.panel import scrolled
 from napari_sem_tools.widgets.parts import is_kind, wrapped_label
 from napari_sem_tools.widgets.results import image_of, plane_of
 
@@ -44,18 +48,24 @@ _WHAT = (
     "the particles as they stand here, decisions by hand included."
 )
 
+_RARE = ("bootstrap", "max_components", "seed")  # for scripts: nothing that a specimen decides
+
 
 class ReportDialog(QDialog):
-    """Asks for the folder of a report and what is written beside it.
+    """Asks for the folder of a report, how its statistics are made, and what is written beside.
 
     Parameters
     ----------
     parent : QWidget
     folder : Path
         The one offered.
+    statistics : StatisticsSettings, optional
+        Shown at first; the defaults otherwise.
     """
 
-    def __init__(self, parent: QWidget, folder: Path) -> None:
+    def __init__(
+        self, parent: QWidget, folder: Path, statistics: StatisticsSettings | None = None
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Report")
         column = QVBoxLayout(self)
@@ -68,6 +78,10 @@ class ReportDialog(QDialog):
         row.addWidget(self.place, 1)
         row.addWidget(browse)
         column.addLayout(row)
+        numbers = QGroupBox("Statistics")
+        self.form = SettingsForm(StatisticsSettings, statistics, skip=_RARE)
+        QVBoxLayout(numbers).addWidget(scrolled(self.form.native))
+        column.addWidget(numbers, 1)
         beside = QGroupBox("Further files")
         ticks = QVBoxLayout(beside)
         self.exports: dict[str, QCheckBox] = {}
@@ -93,6 +107,10 @@ class ReportDialog(QDialog):
     def wished(self) -> tuple[str, ...]:
         """Return the further files that were ticked."""
         return tuple(name for name, tick in self.exports.items() if tick.isChecked())
+
+    def statistics(self) -> Settings:
+        """Return the settings of the statistics as they stand in the form."""
+        return self.form.value()
 
     def accept(self) -> None:
         """Close, once a name is given and an existing folder may be replaced."""
@@ -127,6 +145,7 @@ class ReportButton(QPushButton):
     def __init__(self, table: TableWidget) -> None:
         super().__init__("Report ...")
         self._table = table
+        self._statistics = StatisticsSettings()  # as last chosen
         self.setToolTip(
             "Write figures, statistics and tables of these particles, and open the page"
         )
@@ -138,11 +157,20 @@ class ReportButton(QPushButton):
         if table.table is None:
             table.say(table.wants)
             return
-        dialog = ReportDialog(table, _offered(table.state))
+        dialog = ReportDialog(table, _offered(table.state), self._statistics)
         if dialog.exec() == QDialog.DialogCode.Accepted:
-            self.write(dialog.folder(), dialog.wished(), overwrite=True)
+            chosen: Any = dialog.statistics()
+            self._statistics = chosen
+            self.write(dialog.folder(), dialog.wished(), statistics=chosen, overwrite=True)
 
-    def write(self, folder: Path, exports: Iterable[str] = (), *, overwrite: bool = False) -> None:
+    def write(
+        self,
+        folder: Path,
+        exports: Iterable[str] = (),
+        *,
+        statistics: StatisticsSettings | None = None,
+        overwrite: bool = False,
+    ) -> None:
         """Write the report off the GUI thread and open its page.
 
         Parameters
@@ -150,6 +178,7 @@ class ReportButton(QPushButton):
         folder : Path
         exports : iterable of str
             Further files, keys of `EXPORTS`.
+        statistics : StatisticsSettings, optional
         overwrite : bool
             Replace an earlier report there.
         """
@@ -162,8 +191,15 @@ class ReportButton(QPushButton):
             return
 
         def job(progress: Progress, cancel: Cancel) -> Analysis:
-            keywords: dict[str, Any] = {"progress": progress, "cancel": cancel}
-            return write_report(measured, folder, exports=wished, overwrite=overwrite, **keywords)
+            return write_report(
+                measured,
+                folder,
+                statistics_settings=statistics,
+                exports=wished,
+                overwrite=overwrite,
+                progress=progress,
+                cancel=cancel,
+            )
 
         table.start(job, self._show, "Writing the report")
 
