@@ -13,8 +13,8 @@ __all__ = ["NORMAL_90", "Bell", "Parabola", "fit_bells", "fit_parabola", "studen
 NORMAL_90: Final = 1.6449
 """Half width of 90 % of the normal distribution in standard deviations."""
 
-_CENTRES: Final = 161
-_WIDTHS: Final = 12
+_CENTRES: Final = 121
+_WIDTHS: Final = 20
 _POWERS: Final = (1.0, 2.0)  # of the bell 1 / (1 + u^2)^p: the tails of detail and of its square
 
 Row = NDArray[np.float64]
@@ -171,8 +171,7 @@ def fit_bells(x: Row, curves: Row, *, beyond: float = 0.0) -> Bell:
     3.3
     """
     centres = np.linspace(x[0] - beyond, x[-1] + beyond, _CENTRES)
-    smallest = float(np.min(np.diff(x)))
-    widths = np.geomspace(0.7 * smallest, max(np.ptp(x), 2 * smallest), _WIDTHS)
+    widths = np.geomspace(0.6 * float(np.median(np.diff(x))), float(np.ptp(x)), _WIDTHS)
     shapes = np.stack(
         [
             (1 + ((x[None, None, :] - centres[:, None, None]) / widths[None, :, None]) ** 2)

@@ -356,8 +356,9 @@ def _by_contrast(look: Look) -> tuple[float, float]:
 def _top(x: Row, y: Row, error: Row) -> tuple[float, float] | None:
     """Return the top of a bell and the half width of its 90 % interval; None without a top.
 
-    A Gaussian is a parabola in its logarithm, a bell with tails in its inverse root.  Where the
-    looks lie evenly on both sides both say the same; what they differ by is uncertain.
+    A Gaussian is a parabola in its logarithm, a bell with tails in its inverse root, which fits
+    real pictures better.  Where the looks lie evenly on both sides both say the same; half of
+    what they differ by is added to the uncertainty.
     """
     relative = np.hypot(np.where(error > 0, error / y, _UNKNOWN_ERROR), _FORM)
     fits = [
@@ -367,9 +368,8 @@ def _top(x: Row, y: Row, error: Row) -> tuple[float, float] | None:
     logarithm, root = fits
     if logarithm is None or root is None:
         return None
-    top = 0.5 * (logarithm.best + root.best)
     noise = max(logarithm.half_width, root.half_width)
-    return top, float(np.hypot(noise, 0.5 * (logarithm.best - root.best)))
+    return root.best, float(np.hypot(noise, 0.5 * (logarithm.best - root.best)))
 
 
 def _mean(

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_sem_tools.errors import InvalidSettings, SemWarning
-from napari_sem_tools.focus.curve import NORMAL_90, fit_bells, student, vertex
 from napari_sem_tools.focus.measures import MEASURES, measures_of
-from napari_sem_tools.focus.moves import BRACKET, FOUND, NO_INFORMATION, REFINE, Move
+from napari_sem_tools.focus.moves import Move
 from napari_sem_tools.focus.picture import Picture, picture_of
 from napari_sem_tools.focus.sharpness import SERIES_MEASURE, Sharpness, sharpness, tiles_of
+from napari_sem_tools.focus.verdict import Measured
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.reading.inputs import as_micrograph, list_files
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FocusSeries", "focus_series"]
 
-_REPLICATES: Final = 200
-_BELL_FROM: Final = 5  # frames; a bell has four unknowns
-_TRUSTED: Final = 3.0  # standard errors by which the sharpest frame must stand out
-_BEYOND: Final = 1.2  # spacings from the middle of three frames that a parabola is believed
-_SYSTEMATIC: Final = 0.01  # of the spacing: the curve is no exact bell
-_FORM: Final = 0.02  # of the spacing: three logarithms lie on no exact parabola
-_DRAWN: Final = 201  # points of the fitted curve
 _SETTINGS: Final = (
     "dwell_time_us",
     "magnification",
@@ -118,7 +111,7 @@ def focus_series(
     """Find the best focus of a series of frames of one field.
 
     With five frames or more a bell curve is fitted to the measure, with fewer a parabola to
-    the logarithms of the sharpest frame and its neighbours.  The interval comes from drawing
+    the inverse roots of the sharpest frame and its neighbours.  The interval comes from drawing
     the tiles of the frames anew, widened by the scatter of the curve about the bell.
 
     Parameters
@@ -190,12 +183,13 @@ def focus_series(
     import pandas as pd
 
     curves = pd.DataFrame([rows[i] for i in order], index=pd.Index(places[order], name="position"))
-    measured = _Measured(
+    measured = Measured(
         places[order],
         _sharper(decide, curves[decide].to_numpy(float)),
         np.stack([tiled[i] for i in order]),
         np.array([looks[i].information for i in order]),
         np.array([looks[i].error if decide == SERIES_MEASURE else 0.0 for i in order]),
+        decide == SERIES_MEASURE,
     )
     verdict = measured.judge(np.random.default_rng(seed))
     notes = (*_differences(frames), *verdict.warnings)
@@ -299,166 +293,3 @@ def _differences(frames: Sequence[Micrograph]) -> list[str]:
             what = name.replace("_", " ")
             notes.append(f"The frames differ in {what} ({', '.join(sorted(values))}).")
     return notes
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Verdict:
-    """What a curve says."""
-
-    best: float
-    interval: tuple[float, float]
-    inside: bool
-    move: Move
-    warnings: tuple[str, ...] = ()
-    fit: pd.DataFrame | None = None
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Measured:
-    """A curve in order of position.
-
-    Attributes
-    ----------
-    x, y : float64 array (n,)
-        Positions and values of the measure; frames may share a position.
-    tiles : float64 array (n, 2, t)
-        Numerator and denominator of the measure in each tile.
-    useful : bool array (n,)
-        False for frames with nothing but noise.
-    error : float64 array (n,)
-        Standard errors by noise; 0: not known.
-    """
-
-    x: Row
-    y: Row
-    tiles: NDArray[np.float64]
-    useful: NDArray[np.bool_]
-    error: Row
-
-    def judge(self, rng: np.random.Generator) -> _Verdict:
-        """Find the best position."""
-        good = self.useful & np.isfinite(self.y)
-        lost = int((~good).sum())
-        notes = [f"{lost} of {len(good)} frames show nothing but noise."] if lost else []
-        x, place = np.unique(self.x[good], return_inverse=True)
-        if len(x) < 2:
-            return self._nothing((*notes, "Too few frames hold any detail."))
-        curves = _merge(self._replicates(good, rng), place, len(x))
-        spread = np.nanstd(curves[1:], axis=0)
-        low, high = int(np.argmin(curves[0])), int(np.argmax(curves[0]))
-        doubt = _merge(np.square(self.error[good])[None], place, len(x))[0]
-        counts = np.bincount(place)
-        noise = float(np.sqrt(doubt[low] / counts[low] + doubt[high] / counts[high]))
-        if noise == 0:
-            noise = float(np.std(curves[1:, high] - curves[1:, low]))
-        if curves[0, high] - curves[0, low] <= _TRUSTED * noise:
-            return self._nothing((*notes, "The frames do not differ in sharpness beyond noise."))
-        if len(x) >= _BELL_FROM:
-            return _by_bell(x, curves, spread, tuple(notes))
-        return _by_parabola(x, curves, np.sqrt(doubt / counts), tuple(notes))
-
-    def _nothing(self, notes: tuple[str, ...]) -> _Verdict:
-        """Return that there is no best position."""
-        nan = float("nan")
-        return _Verdict(nan, (nan, nan), False, Move(None, NO_INFORMATION, True), notes)
-
-    def _replicates(self, good: NDArray[np.bool_], rng: np.random.Generator) -> Row:
-        """Return the curve and as many as would be measured on other tiles; (1 + r, n)."""
-        tiles = self.tiles[good]
-        tiles = tiles[:, :, np.isfinite(tiles).all(axis=(0, 1))]
-        count = tiles.shape[2]
-        if count == 0:
-            return np.repeat(self.y[good][None], 2, axis=0)
-        # the same tiles in all frames: what they show is no scatter, only their noise is
-        weights = rng.multinomial(count, np.full(count, 1 / count), _REPLICATES)
-        weights = np.concatenate([np.ones((1, count), int), weights])
-        sums = np.einsum("rt,nkt->rkn", weights, tiles)
-        curves = sums[:, 0] / np.maximum(sums[:, 1], 1e-300)
-        # few tiles scatter too little: as Student's t is wider than the normal distribution
-        factor = np.sqrt(count / max(count - 1, 1)) * student(max(count - 1, 1)) / NORMAL_90
-        curves[1:] = curves[0] + factor * (curves[1:] - curves[0])
-        return np.asarray(curves)
-
-
-def _merge(curves: Row, place: NDArray[np.intp], count: int) -> Row:
-    """Average frames at the same position."""
-    groups = place[:, None] == np.arange(count)
-    return np.asarray(curves @ groups / groups.sum(axis=0))
-
-
-def _by_bell(x: Row, curves: Row, spread: Row, notes: tuple[str, ...]) -> _Verdict:
-    """Fit a bell to the curve and to its replicates."""
-    import pandas as pd
-
-    spacing = float(np.median(np.diff(x)))
-    bells = fit_bells(x, curves, beyond=spacing)
-    best = float(bells.best[0])
-    freedom = max(len(x) - 4, 1)
-    expected = float(np.mean(spread**2)) * freedom
-    scale = max(1.0, np.sqrt(bells.residual[0] / expected)) if expected > 0 else 1.0
-    away = np.quantile(bells.best[1:], [0.05, 0.95]) - best
-    half = np.hypot(scale * np.maximum([-away[0], away[1]], 0.0), _SYSTEMATIC * spacing)
-    interval = (best - float(half[0]), best + float(half[1]))
-    drawn = np.linspace(x[0], x[-1], _DRAWN)
-    fit = pd.DataFrame({"position": drawn, "value": bells.at(drawn)})
-    return _finish(x, best, interval, spacing, (notes, fit))
-
-
-def _by_parabola(x: Row, curves: Row, noise: Row, notes: tuple[str, ...]) -> _Verdict:
-    """Put a parabola through the logarithms of the sharpest frame and its neighbours."""
-    import pandas as pd
-
-    top = int(np.argmax(curves[0]))
-    if len(x) < 3:
-        spacing = float(x[1] - x[0])
-        side = 1 if top else -1
-        return _finish(x, float(x[top] + 2 * side * spacing), None, spacing, (notes, None))
-    three = slice(max(0, min(top - 1, len(x) - 3)), max(0, min(top - 1, len(x) - 3)) + 3)
-    x3, y3 = x[three], curves[:, three]
-    in_logs = bool(np.min(y3[0]) > 0 or np.any(noise))  # else a measure that may be negative
-    floor = np.maximum(noise[three], 1e-6 * curves[0, top])
-    logs = np.log(np.maximum(y3, floor)) if in_logs else y3
-    spacing = float(np.mean(np.diff(x3)))
-    tops = np.array([_top(x3, row) for row in logs])
-    best = float(tops[0])
-    away = np.quantile(tops[1:], [0.05, 0.95]) - best
-    form = 0.5 * abs(_top(x3, -np.exp(-0.5 * logs[0])) - best) if in_logs else 0.0
-    form = np.hypot(form, _FORM * spacing)
-    half = np.hypot(np.maximum([-away[0], away[1]], 0.0), form)
-    interval = (best - float(half[0]), best + float(half[1]))
-    drawn = np.linspace(x3[0], x3[-1], _DRAWN)
-    values = np.polyval(np.polyfit(x3, logs[0], 2), drawn)
-    fit = pd.DataFrame({"position": drawn, "value": np.exp(values) if in_logs else values})
-    return _finish(x, best, interval, spacing, (notes, fit))
-
-
-def _top(x: Row, y: Row) -> float:
-    """Return the top of a parabola, at most a little outside; without one a place far outside."""
-    found = vertex(x, y)
-    middle, reach = float(x[1]), _BEYOND * float(np.mean(np.diff(x)))
-    if found is not None and abs(found - middle) <= reach:
-        return found
-    return middle + (reach if y[2] > y[0] else -reach) * (1 + 1e-6)
-
-
-def _finish(
-    x: Row,
-    best: float,
-    interval: tuple[float, float] | None,
-    spacing: float,
-    more: tuple[tuple[str, ...], pd.DataFrame | None],
-) -> _Verdict:
-    """Tell inside from outside and suggest a move."""
-    notes, fit = more
-    if x[0] <= best <= x[-1] and interval is not None:
-        sure = interval[1] - interval[0] <= 0.5 * spacing
-        move = Move(best, FOUND if sure else REFINE, sure, interval)
-        return _Verdict(best, interval, True, move, notes, fit)
-    side = 1.0 if best > x[-1] else -1.0
-    end = float(x[-1] if side > 0 else x[0])
-    if interval is not None and abs(best - end) <= (_BEYOND - 1) * spacing:
-        end = best
-    notes = (*notes, f"The best focus lies outside the series, beyond {end:g}.")
-    beyond = (end, float("inf")) if side > 0 else (float("-inf"), end)
-    move = Move(end + side * spacing, BRACKET, False)
-    return _Verdict(end, beyond, False, move, notes, fit)

@@ -78,15 +78,16 @@ class Sharpness:
 
     @property
     def value(self) -> float:
-        """The measure; larger is sharper, about 0 where all detail is lost."""
-        return float(np.nanmean(self.detail) / np.nanmean(self.ground))
+        """The measure; larger is sharper, about 0 where all detail is lost, NaN for noise."""
+        ground = float(np.nanmean(self.ground))
+        return float(np.nanmean(self.detail)) / ground if ground > 0 else math.nan
 
     @property
     def error(self) -> float:
         """Standard error of the value by noise alone."""
         ground = float(np.nanmean(self.ground))
         share = self.value * self.ground_error
-        return float(np.hypot(self.detail_error, share) / ground)
+        return float(np.hypot(self.detail_error, share)) / ground if ground > 0 else math.nan
 
 
 @dataclasses.dataclass(frozen=True)
