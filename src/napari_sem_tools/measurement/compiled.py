@@ -60,10 +60,11 @@ def _compact(value: Array) -> tuple[Array, Array]:
     """Give the labels that occur numbers from 0 without gaps; see `runs.compact`."""
     low, high = _range(value)
     if low < 0 or high > SPARSE * len(value):
-        return compact(value.astype(np.int64))
+        names, particle = compact(value.astype(np.int64))
+        return names, particle.astype(np.int32)
     number = np.zeros(high + 1, np.int64)
     count = _number(value, number)
-    particle = np.empty(len(value), np.int64)
+    particle = np.empty(len(value), np.int32)
     names = np.empty(count, np.int64)
     _rename(value, number, particle, names)
     return names, particle

@@ -25,7 +25,7 @@ def find_chains(runs: Runs) -> Chains:
     -------
     Chains
     """
-    sides = np.empty((2, 3, len(runs.row)), np.int64)
+    sides = np.empty((2, 3, len(runs.row)), np.int32)  # new memory costs more than the work
     lengths = _centre_chains(runs.offsets, runs.row, runs.first, runs.last, sides)
     left, right = (Chain(*side[:, :n]) for side, n in zip(sides, lengths, strict=True))
     return Chains(left, right, runs.count)

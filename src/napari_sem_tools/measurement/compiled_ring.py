@@ -78,7 +78,7 @@ def _rings(
 def _table(raster: tuple[Array, Array, Array], columns: int) -> Array:
     """Write for every row, and every so many columns, the first run that ends there or later."""
     last, starts = raster[1], raster[2]
-    out = np.empty((len(starts) - 1, columns // _BIN + 1), np.int64)
+    out = np.empty((len(starts) - 1, columns // _BIN + 1), np.int32)
     for r in range(len(starts) - 1):
         k = starts[r]
         for column in range(out.shape[1]):

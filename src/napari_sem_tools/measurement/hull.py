@@ -165,11 +165,11 @@ class Hulls:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Chain:
-    """One side of the hulls of pixel centres, sorted by particle and row; int64 arrays.
+    """One side of the hulls of pixel centres, sorted by particle and row.
 
     Attributes
     ----------
-    particle, row, x : int64 arrays (points,)
+    particle, row, x : int32 or int64 arrays (points,)
         ``x`` is mirrored for the right side, so that both sides are lower hulls.
     """
 

@@ -31,9 +31,8 @@ class RasterRuns:
 
     Attributes
     ----------
-    particle : int64 array (runs,)
-    first, last : int32 or int64 arrays (runs,)
-        First and last column, both inside.
+    particle, first, last : int32 or int64 arrays (runs,)
+        Particle, and first and last column, both inside.
     starts : int64 array (rows + 1,)
         First run of each row.
     """
