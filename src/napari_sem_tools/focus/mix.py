@@ -1,8 +1,8 @@
-"""The mix: a score and its interval from classical numbers, joined by fitted trees.
+"""The mix: a score and its interval from classical numbers, joined by fitted layers.
 
-The trees were fitted by ``tools/fit_focus_mix.py`` on pictures of known blur; here NumPy alone
-walks them.  The half width of the interval is the error that further trees expect, times a
-factor for each class of noise, so that 90 % of held-out frames lie inside.
+A few small perceptrons were fitted by ``tools/fit_focus_mix.py`` to frames of known blur; here
+NumPy alone works them out.  The half width of the interval is the error that they expect of
+themselves, times a factor for each class of noise, so that 90 % of held-out frames lie inside.
 """
 
 from __future__ import annotations
@@ -18,29 +18,33 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.focus.features import features
 from napari_sem_tools.focus.picture import Picture
-from napari_sem_tools.focus.trees import Forest
 
-__all__ = ["Mix", "read_mix", "tiles_of"]
+__all__ = ["Mix", "mix_of", "read_mix", "tiles_of"]
 
 TILE_PX: Final = (240, 320)
 MOST_TILES: Final = 12
 _BEST: Final = 10.0
 _LEAST_VALID: Final = 0.5  # of a tile; with less it is left out
-_LEAST_ERROR, _MOST_ERROR = 0.05, 5.0
+_OUTLIER: Final = 4.0  # spreads from the middle
+_LN_SQUARED: Final = (-6.0, 4.0)  # bounds of ln of the expected squared error
 
 Row = NDArray[np.float64]
+Weights = NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mix:
-    """The fitted trees and what belongs to them.
+    """The fitted layers and what belongs to them.
 
     Attributes
     ----------
     names : tuple of str
-        Numbers that the trees ask for, in order.
-    score, error : Forest
-        Of the score, and of the logarithm of its expected error.
+        Numbers that are asked for, in order.
+    middle, spread : float32 arrays (names,)
+        Of each number as sign(x) ln(1 + |x|), in training.
+    weights : tuple of float32 arrays (members, from, to)
+        Of each layer; the last gives a tenth of the score and ln of its expected squared error.
+    offsets : tuple of float32 arrays (members, 1, to)
     limits : float64 array (classes - 1,)
         Bounds of ln SNR between the classes of noise.
     factors : float64 array (classes,)
@@ -48,10 +52,35 @@ class Mix:
     """
 
     names: tuple[str, ...]
-    score: Forest
-    error: Forest
+    middle: Weights
+    spread: Weights
+    weights: tuple[Weights, ...]
+    offsets: tuple[Weights, ...]
     limits: Row
     factors: Row
+
+    def expected(self, rows: NDArray[np.floating[Any]]) -> tuple[Row, Row]:
+        """Return score and expected error of tiles.
+
+        Parameters
+        ----------
+        rows : float array (n, names)
+
+        Returns
+        -------
+        score, error : float64 arrays (n,)
+            The expected error joins what the members say and how they differ.
+        """
+        small = np.sign(rows) * np.log1p(np.abs(rows))
+        signal = np.clip((small - self.middle) / self.spread, -_OUTLIER, _OUTLIER)[None]
+        for weight, offset in zip(self.weights[:-1], self.offsets[:-1], strict=True):
+            signal = signal @ weight + offset
+            signal = signal / (1 + np.exp(-signal))
+        said = np.asarray(signal @ self.weights[-1] + self.offsets[-1], np.float64)
+        scores = _BEST * said[..., 0]
+        squared = np.exp(np.clip(said[..., 1], *_LN_SQUARED)).mean(axis=0)
+        error = np.sqrt(squared + scores.var(axis=0))
+        return np.clip(scores.mean(axis=0), 0.0, _BEST), error
 
     def __call__(self, rows: NDArray[np.floating[Any]]) -> tuple[Row, Row]:
         """Return score and half width of the interval of tiles.
@@ -64,8 +93,7 @@ class Mix:
         -------
         score, half : float64 arrays (n,)
         """
-        score = np.clip(self.score(rows), 0.0, _BEST)
-        error = np.clip(np.exp(self.error(rows)), _LEAST_ERROR, _MOST_ERROR)
+        score, error = self.expected(rows)
         noise = np.searchsorted(self.limits, rows[:, self.names.index("snr")])
         return score, error * self.factors[noise]
 
@@ -91,7 +119,7 @@ class Mix:
 
 
 def tiles_of(picture: Picture) -> list[Picture]:
-    """Cut a picture into the tiles that the trees know, at most twelve.
+    """Cut a picture into the tiles that the mix knows, at most twelve.
 
     Parameters
     ----------
@@ -148,10 +176,13 @@ def read_mix() -> Mix:
 
 def mix_of(arrays: Mapping[str, NDArray[Any]]) -> Mix:
     """Make a mix of the arrays of its file."""
+    layers = sum(name.startswith("weight") for name in arrays)
     return Mix(
         tuple(str(name) for name in arrays["names"]),
-        Forest.of(arrays, "score"),
-        Forest.of(arrays, "error"),
-        np.asarray(arrays["limits"], float),
-        np.asarray(arrays["factors"], float),
+        np.asarray(arrays["middle"], np.float32),
+        np.asarray(arrays["spread"], np.float32),
+        tuple(np.asarray(arrays[f"weight{i}"], np.float32) for i in range(layers)),
+        tuple(np.asarray(arrays[f"offset{i}"], np.float32) for i in range(layers)),
+        np.asarray(arrays["limits"], np.float64),
+        np.asarray(arrays["factors"], np.float64),
     )
