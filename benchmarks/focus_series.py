@@ -1,7 +1,7 @@
 """Best focus of series: hits through focus, three images, cover of the intervals.
 
     python benchmarks/focus_series.py DATA [through three intervals] [--sets clean bam emps]
-                                      [--images N] [--measures NAME ...]
+                                      [--images N] [--measures NAME ...] [--doses D ...]
 
 DATA is the folder of the shared data sets.  Frames are those of the protocol
 (`napari_sem_tools.evaluation.focus_protocol`); BAM and EMPS are looked at, nothing is tuned on
@@ -33,7 +33,6 @@ from napari_sem_tools.evaluation.focus_protocol import (
     TILE_PX,
     blurred,
     exposed,
-    focus_frames,
     focus_tiles,
     seed_of,
     unit_grey,
@@ -90,13 +89,29 @@ def pictures(data: Path, which: str, limit: int | None) -> Iterator[Picture]:
         yield path.name, grey(path)[: BAM_ROWS if which == "bam" else None], tiles
 
 
-def find_through(name: str, field: np.ndarray, tiles: int, measures: Sequence[str]) -> list[tuple]:
+def all_series(
+    name: str, field: np.ndarray, tiles: int, doses: Sequence[float]
+) -> Iterator[tuple[float, str, list[np.ndarray]]]:
+    """Make the series of a picture: dose, PSF, frames; as `focus_frames`, of some doses alone."""
+    plane = unit_grey(field)
+    for psf in ("gauss", "disc"):
+        planes = [blurred(plane, SIGMA_PER_STEP_PX * step, psf) for step in range(11)]
+        for corner in focus_tiles(plane, tiles):
+            box = tuple(slice(c, c + n) for c, n in zip(corner, TILE_PX, strict=True))
+            for dose in doses:
+                seeds = [seed_of(name, corner, z, dose) for z in POSITIONS]
+                yield dose, psf, [
+                    exposed(planes[abs(z)][box], dose, np.random.default_rng(seed))
+                    for z, seed in zip(POSITIONS, seeds, strict=True)
+                ]  # fmt: skip
+
+
+def find_through(
+    name: str, field: np.ndarray, tiles: int, doses: Sequence[float], measures: Sequence[str]
+) -> list[tuple]:
     """Return dose, PSF and what was found for each series of a picture."""
-    series: dict[tuple, list[np.ndarray]] = {}
-    for frame in focus_frames(name, field, tiles):
-        series.setdefault((frame.corner, frame.psf, frame.dose), []).append(frame.image)
     rows = []
-    for (_, psf, dose), frames in series.items():
+    for dose, psf, frames in all_series(name, field, tiles, doses):
         found = focus_series(frames, POSITIONS, measures=measures)
         top = [POSITIONS[int(np.nanargmax(found.curves[m]))] for m in (SERIES_MEASURE, *measures)]
         held = found.interval[0] <= 0 <= found.interval[1]
@@ -104,31 +119,34 @@ def find_through(name: str, field: np.ndarray, tiles: int, measures: Sequence[st
     return rows
 
 
-def through(data: Path, sets: Sequence[str], limit: int | None, measures: Sequence[str]) -> None:
+def through(
+    data: Path, sets: Sequence[str], limit: int | None, wanted: Sequence[float],
+    measures: Sequence[str],
+) -> None:  # fmt: skip
     """Print the share of best positions within one step, by set and dose."""
     measures = [name for name in measures if name != SERIES_MEASURE]
     for which in sets:
         start, rows = time.process_time(), []
         for name, field, tiles in pictures(data, which, limit):
-            rows += find_through(name, field, tiles, measures)
+            rows += find_through(name, field, tiles, wanted, measures)
         doses = np.array([row[0] for row in rows])
         best = np.abs(np.array([row[2] for row in rows]))
         tops = np.abs(np.array([row[4:] for row in rows]))
         print(f"\nthrough focus, {which}: {len(rows)} series, "
               f"{(time.process_time() - start) / 60:.1f} min of CPU")  # fmt: skip
-        print(f"{'within one step, %':34}" + "".join(f"{dose:>10g}" for dose in DOSES))
+        print(f"{'within one step, %':34}" + "".join(f"{dose:>10g}" for dose in wanted))
         lines = {"focus_series": best <= 1}
         lines |= {
             f"argmax of {name}": tops[:, i] <= 1
             for i, name in enumerate((SERIES_MEASURE, *measures))
         }
         for title, hits in lines.items():
-            print(f"{title:34}" + "".join(f"{100 * hits[doses == d].mean():10.2f}" for d in DOSES))
+            print(f"{title:34}" + "".join(f"{100 * hits[doses == d].mean():10.2f}" for d in wanted))
         print(f"{'mean error, steps':34}"
-              + "".join(f"{np.nanmean(best[doses == d]):10.3f}" for d in DOSES))  # fmt: skip
+              + "".join(f"{np.nanmean(best[doses == d]):10.3f}" for d in wanted))  # fmt: skip
         held = np.array([row[3] for row in rows])
         print(f"{'90 % interval holds, %':34}"
-              + "".join(f"{100 * held[doses == d].mean():10.1f}" for d in DOSES))  # fmt: skip
+              + "".join(f"{100 * held[doses == d].mean():10.1f}" for d in wanted))  # fmt: skip
 
 
 def parabola(values: Sequence[float], h: float, sharper: bool | None) -> float:
@@ -246,13 +264,14 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["through", "three", "intervals"])
     parser.add_argument("--sets", nargs="+", default=["clean", "bam", "emps"])
     parser.add_argument("--images", type=int)
+    parser.add_argument("--doses", nargs="+", type=float, default=DOSES)
     parser.add_argument("--measures", nargs="*", default=None)
     parser.add_argument("--trials", type=int, default=100)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     if "through" in options.parts:
         names = ["LoG2/var"] if options.measures is None else options.measures
-        through(options.data, options.sets, options.images, names)
+        through(options.data, options.sets, options.images, options.doses, names)
     if "three" in options.parts:
         names = THREE if options.measures is None else options.measures
         three(options.data, options.sets, options.images, names)

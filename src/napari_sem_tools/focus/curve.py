@@ -13,8 +13,8 @@ __all__ = ["NORMAL_90", "Bell", "Parabola", "fit_bells", "fit_parabola", "studen
 NORMAL_90: Final = 1.6449
 """Half width of 90 % of the normal distribution in standard deviations."""
 
-_CENTRES: Final = 121
-_WIDTHS: Final = 20
+_CENTRES: Final = 97
+_WIDTHS: Final = 16
 _POWERS: Final = (1.0, 2.0)  # of the bell 1 / (1 + u^2)^p: the tails of detail and of its square
 
 Row = NDArray[np.float64]
@@ -185,11 +185,11 @@ def fit_bells(x: Row, curves: Row, *, beyond: float = 0.0) -> Bell:
     rows = rows - means[:, None]
     norms = np.maximum(np.sum(rows * rows, axis=1), 1e-12)
     levels = curves.mean(axis=1)
-    products = (curves - levels[:, None]) @ rows.T
-    gains = np.where(products > 0, products**2 / norms, 0.0)
-    choice = gains.argmax(axis=1)
+    products = (curves - levels[:, None]) @ (rows / np.sqrt(norms)[:, None]).T
+    gains = np.square(np.maximum(products, 0.0))
+    choice = products.argmax(axis=1)
     which = np.arange(len(curves))
-    height = products[which, choice] / norms[choice]
+    height = products[which, choice] / np.sqrt(norms[choice])
     place, form = np.divmod(choice, len(widths) * len(_POWERS))
     best = _between(centres, gains.reshape(len(curves), len(centres), -1), place, form)
     total = np.sum((curves - levels[:, None]) ** 2, axis=1)

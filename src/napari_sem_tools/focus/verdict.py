@@ -22,7 +22,7 @@ _BELL_FROM: Final = 5  # frames; a bell has four unknowns
 _TRUSTED: Final = 3.0  # standard errors by which the sharpest frame must stand out
 _BEYOND: Final = 1.2  # spacings from the middle of three frames that a parabola is believed
 _SYSTEMATIC: Final = 0.01  # of the spacing: the curve is no exact bell
-_FORM: Final = 0.02  # of the spacing: three logarithms lie on no exact parabola
+_FORM: Final = 0.03  # of the spacing: three logarithms lie on no exact parabola
 _DRAWN: Final = 201  # points of the fitted curve
 
 Row = NDArray[np.float64]
@@ -209,6 +209,7 @@ def _finish(
     if interval is not None and abs(best - end) <= (_BEYOND - 1) * spacing:
         end = best
     notes = (*notes, f"The best focus lies outside the series, beyond {end:g}.")
-    beyond = (end, float("inf")) if side > 0 else (float("-inf"), end)
+    near = end if interval is None else interval[0 if side > 0 else 1]
+    beyond = (min(near, end), float("inf")) if side > 0 else (float("-inf"), max(near, end))
     move = Move(end + side * spacing, BRACKET, False)
     return Verdict(end, beyond, False, move, notes, fit)
