@@ -100,6 +100,13 @@ def test_particles_that_are_small_for_the_network_are_looked_at_enlarged(lease, 
     assert ((600, 800) in seer.shapes) == enlarged
 
 
+def test_an_image_in_which_nothing_is_seen_is_looked_at_enlarged_before_it_is_called_empty(lease):
+    seer = lease(Seer(usual=30.0))
+    found = segment_by_network("seer", Micrograph(np.full((300, 400), 90, np.uint8)))
+    assert (600, 800) in seer.shapes
+    assert found.labels.max() == 0
+
+
 def test_a_known_size_needs_one_look(lease):
     seer = lease(Seer(usual=30.0))
     segment_by_network("seer", Micrograph(discs(60)), settings=NetworkSettings(diameter_px=60))

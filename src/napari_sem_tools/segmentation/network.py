@@ -148,7 +148,7 @@ def segment_by_network(
             for k, scale in enumerate(scales)
         ]
         found = _Found.of(looks, wish.least_confidence)
-        if len(looks) > 1 and _too_small(looks[0], card, image.shape):
+        if len(looks) > 1 and _too_small(looks, card, image.shape):
             looks.insert(0, see(_ENLARGED, part_of(progress, 0.96, 0.98), cancel))
             found = _Found.of(looks, wish.least_confidence)
     labels, kept = _on_field(found.labels, counts, wish)
@@ -217,16 +217,20 @@ def _scales(card: Any, wish: NetworkSettings, shape: tuple[int, int]) -> tuple[f
     return tuple(s for s in _SCALES if s == 1 or s * min(shape) >= _LEAST_EDGE_PX)
 
 
-def _too_small(look: Look, card: Any, shape: tuple[int, int]) -> bool:
+def _too_small(looks: list[Look], card: Any, shape: tuple[int, int]) -> bool:
     """Tell whether what the full size shows would be seen better enlarged.
 
     All that this look found is asked, not what was kept of it: of small particles much is
-    judged improbable before they are seen enlarged.
+    judged improbable before they are seen enlarged.  Where no look found anything, the
+    particles may be too small to be seen at all.
     """
     usual = card.input.object_size_px
-    if not usual or not look.count or max(shape) > _LARGEST_ENLARGED_PX:
+    if not usual or max(shape) > _LARGEST_ENLARGED_PX:
         return False
-    width = np.sqrt(4 / np.pi) * np.exp(np.median(look.own[:, _LOG_WIDTH]))
+    full = looks[0]
+    if not full.count:
+        return not any(look.count for look in looks)
+    width = np.sqrt(4 / np.pi) * np.exp(np.median(full.own[:, _LOG_WIDTH]))
     return bool(width < _SMALL * float(usual))
 
 
