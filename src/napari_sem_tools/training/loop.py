@@ -93,7 +93,7 @@ def train_separation(
         settings = settings.replace(processes=1, batch=settings.batch * settings.processes)
     settings = settings.replace(device=device)
     shares = {scenes: 1.0} if isinstance(scenes, Path) else dict(scenes)
-    arguments = (shares, folder, settings, widths, start)
+    arguments = (_Task(shares, widths, start), folder, settings)
     if settings.processes == 1:
         _train(0, *arguments, "")
     else:
@@ -102,21 +102,24 @@ def train_separation(
     return folder / "weights.safetensors"
 
 
+@dataclass(frozen=True)
+class _Task:
+    """What is learned from, by which network, from which weights on."""
+
+    scenes: dict[Path, float]
+    widths: tuple[int, ...]
+    start: Path | None
+
+
 def _train(
-    rank: int,
-    scenes: dict[Path, float],
-    folder: Path,
-    settings: SeparationTraining,
-    widths: tuple[int, ...],
-    start: Path | None,
-    meeting: str,
+    rank: int, task: _Task, folder: Path, settings: SeparationTraining, meeting: str
 ) -> None:
     """Run one process; the gradients of all are averaged."""
     import torch
 
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    learner = _learner(settings, widths, start)
+    learner = _learner(settings, task.widths, task.start)
     state = load_checkpoint(folder / "checkpoint.pt")
     if state is not None:
         learner.load(state)
@@ -128,7 +131,7 @@ def _train(
             learner.network, gradient_as_bucket_view=True
         )
     learner.train()
-    crops = _crops(scenes, settings)
+    crops = _crops(task.scenes, settings)
 
     def draw(step: int) -> Any:
         """Draw the batch of a step: the same after a resume."""
