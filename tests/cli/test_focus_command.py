@@ -12,6 +12,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_sem_tools.cli.main import main
+from napari_sem_tools.focus import taught
 from napari_sem_tools.focus.taught import TaughtFrame, write_taught
 from napari_sem_tools.micrograph import Calibration
 from napari_sem_tools.tiff import write_tiff
@@ -21,8 +22,7 @@ BLURS = (2.8, 1.9, 0.6, 1.8, 2.7)
 
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path, monkeypatch):
-    for name in ("XDG_CONFIG_HOME", "APPDATA", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setattr(taught, "taught_file", lambda: tmp_path / "focus-taught.json")
 
 
 @pytest.fixture

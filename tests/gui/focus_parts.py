@@ -15,7 +15,15 @@ from napari_sem_tools.micrograph import Calibration, Micrograph
 from napari_sem_tools.tiff import write_tiff
 from napari_sem_tools.widgets import focus_score
 
-__all__ = ["BLURS", "add", "edge_score", "series", "use_edge_score", "write_series"]
+__all__ = [
+    "BLURS",
+    "add",
+    "edge_score",
+    "keep_frames_in",
+    "series",
+    "use_edge_score",
+    "write_series",
+]
 
 BLURS = (3.2, 2.2, 1.3, 0.6, 1.2, 2.1, 3.1)
 """Blur of each slice in px; the fourth is the sharpest."""
@@ -60,8 +68,12 @@ def use_edge_score(monkeypatch: Any, tmp_path: Path) -> None:
     """Score quickly, and let what the developer taught be."""
     for module in (focus_score, taught):
         monkeypatch.setattr(module, "score_picture", edge_score)
-    for name in ("XDG_CONFIG_HOME", "APPDATA", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
+    keep_frames_in(tmp_path, monkeypatch)
+
+
+def keep_frames_in(folder: Path, monkeypatch: Any) -> None:
+    """Neither read nor write what the developer taught."""
+    monkeypatch.setattr(taught, "taught_file", lambda: folder / "focus-taught.json")
 
 
 def add(viewer: Any, image: Micrograph) -> Any:

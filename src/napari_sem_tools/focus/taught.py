@@ -20,6 +20,8 @@ __all__ = ["TaughtFrame", "TaughtScore", "read_taught", "taught_file", "write_ta
 
 _APP = "napari-sem-tools"
 _FORMAT = 1
+_BLURRED = "blurred: "
+_VISIBLE_PX = 0.05  # less is written as 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +162,8 @@ class TaughtScore:
         """Return a score as the frames say; one without information stays as it is."""
         if not self.frames:
             return score
-        return cast(FocusScore, self.of_method(score.method)(score))
+        found = cast(FocusScore, self.of_method(score.method)(score))
+        return dataclasses.replace(found, reasons=_reasons(found))
 
     def describe(self) -> str:
         """Say what the frames do to the score."""
@@ -187,3 +190,11 @@ class TaughtScore:
             return found
         more = measures_of(picture, self.measures)
         return dataclasses.replace(found, measures={**found.measures, **more})
+
+
+def _reasons(score: FocusScore) -> tuple[str, ...]:
+    """Let the reason of blur say the blur of the score as it is now."""
+    blur = score.blur_px or 0.0
+    said = [f"{_BLURRED}{blur:.1f} px" if one.startswith(_BLURRED) else one
+            for one in score.reasons]  # fmt: skip
+    return tuple(one for one in said if blur >= _VISIBLE_PX or not one.startswith(_BLURRED))

@@ -75,6 +75,7 @@ class FilesBox(QWidget):
         self.model = FilesModel(self.files)
         self.view = FilesView(self.model)
         self.view.asked.connect(self.do)
+        self.view.opened.connect(self.panel.open_file)
         self.transfer: Transfer | None = None
         self.buttons: dict[str, QPushButton] = {}
         column = QVBoxLayout(self)

@@ -96,9 +96,9 @@ class ScorePage(Page):
         """Make the rows that say what is looked at."""
         self.region = self.panel.add_chooser("Shapes", none_text="whole field")
         self.region.setToolTip("Only inside these shapes: File > New Layer > Measuring region")
-        self.only_view = QCheckBox("only the part in view")
+        self.only_view = QCheckBox("part in view")
         self.only_view.setToolTip("Score only what the canvas shows: zoom in on what matters")
-        self.live = QCheckBox("follow live")
+        self.live = QCheckBox("live")
         self.live.setToolTip("Follow the slider, the canvas and the image by itself")
         self.live.setChecked(True)
         self.measures = MeasureButton()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,7 @@ class SeriesPage(Page):
         measures, scoring = self.measures.names(), self.panel.memory.scoring()
 
         def job(progress: Progress, cancel: Cancel) -> tuple[SeriesSource, FocusSeries]:
+            importlib.import_module("matplotlib.backends.backend_qtagg")  # slow; for the curve
             series = _judged(
                 wish.images(),
                 wish.places(),

@@ -24,8 +24,10 @@ _COMPARES = frozenset("<>=")
 _THUMBNAIL = (48, 64)  # px, rows and columns at most
 _TRIM = (0.5, 99.5)  # percent of the grey values between black and white
 
+_ALL = "all files"
+
 VIEWS: dict[str, Callable[[pd.DataFrame], Any]] = {
-    "all files": lambda table: np.ones(len(table), bool),
+    _ALL: lambda table: np.ones(len(table), bool),
     "unmarked": lambda table: table["mark"].to_numpy(object) == "",
     "kept": lambda table: table["mark"].to_numpy(object) == KEEP,
     "rejected": lambda table: table["mark"].to_numpy(object) == REJECT,
@@ -150,6 +152,8 @@ class ScoredFiles:
         InvalidSettings
             The expression cannot be understood.
         """
+        if view == _ALL and not text.strip():
+            return np.arange(len(self.rows))
         seen = np.asarray(VIEWS[view](self.table), bool)
         if text.strip():
             seen = seen & self._matching(text.strip())

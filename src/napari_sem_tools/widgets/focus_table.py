@@ -31,7 +31,7 @@ _HEADS = (
     ("Blur", "Added blur (standard deviation), in nm where the file has a scale"),
     ("90 %", "The interval that holds the score with a probability of 90 %"),
 )
-_WIDTHS = (_PICTURE.width() + 6, 24, 46, 92, 112, 64, 84)
+_WIDTHS = (_PICTURE.width() + 6, 22, 46, 96, 112, 64, 84)
 _MARKS = {KEEP: "✓", REJECT: "✕", "": ""}
 _KEYS = {
     Qt.Key.Key_K: "keep",
@@ -54,6 +54,7 @@ class FilesModel(QAbstractTableModel):
     def __init__(self, files: ScoredFiles) -> None:
         super().__init__()
         self.files = files
+        self.newest_first = False  # while nobody sorts
         self.view_name, self.text = next(iter(VIEWS)), ""
         self._order: list[int] = []
         self._sorting: tuple[int, bool] | None = None  # column, falling
@@ -113,7 +114,7 @@ class FilesModel(QAbstractTableModel):
         """Return the places of the rows in the order that was asked for."""
         found = [int(place) for place in places]
         if self._sorting is None:
-            return found
+            return found[::-1] if self.newest_first else found
         column, falling = self._sorting
         key = _KEYS_OF[column]
         values = {place: key(self, self.files.rows[place]) for place in found}
@@ -234,6 +235,7 @@ class FilesView(QTableView):
     """
 
     asked = Signal(str)
+    opened = Signal(object)  # the file that was double-clicked
 
     def __init__(self, model: FilesModel) -> None:
         super().__init__()
@@ -248,15 +250,23 @@ class FilesView(QTableView):
         self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.setIconSize(_PICTURE)
-        self.setShowGrid(False)
-        self.setAlternatingRowColors(True)
         for column, width in enumerate(_WIDTHS):
             self.setColumnWidth(column, width)
         self.horizontalHeader().setStretchLastSection(False)
         self.setSortingEnabled(True)
         self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setMinimumHeight(3 * _ROW_HEIGHT)
-        self.doubleClicked.connect(lambda _: self.asked.emit("open"))
+        self.doubleClicked.connect(self._on_double_click)
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
+        """Give the reasons what room there is; blur and interval come after them."""
+        super().resizeEvent(event)
+        before, after = (
+            sum(self.columnWidth(column) for column in columns)
+            for columns in (range(_WHY), range(_WHY + 1, len(_HEADS)))
+        )
+        room = self.viewport().width() - before
+        self.setColumnWidth(_WHY, max(_WIDTHS[_WHY], room - after, room if room < after else 0))
 
     def chosen(self) -> list[Path]:
         """List the chosen files, as they are shown."""
@@ -268,6 +278,10 @@ class FilesView(QTableView):
         if 0 <= row < self.model_of_files.rowCount():
             self.selectRow(row)
             self.scrollTo(self.model_of_files.index(row, 0))
+
+    def _on_double_click(self, index: QModelIndex) -> None:
+        """Open the file of a line."""
+        self.opened.emit(self.model_of_files.row(index.row()).file)
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
         """Answer the keys of the table; the arrows stay Qt's."""

@@ -116,22 +116,27 @@ def series_sentences(series: FocusSeries) -> list[str]:
     -------
     list of str
     """
-    unit = {"": "", "frame": ""}.get(series.unit, f" {series.unit}")
+    unit = "" if series.unit in ("", "frame") else f" {series.unit}"
+    low, high = series.interval
+    fine = (high - low) / 2 if math.isfinite(high - low) else _spacing(series)
+    best = position_text(series.best, fine)
     found = [f"⚠ {one}" for one in series.warnings]
     if math.isfinite(series.best) and series.inside:
-        low, high = series.interval
-        found.insert(
-            0,
-            f"Best focus at {position_text(series.best)}{unit} "
-            f"(90 %: {position_text(low)} to {position_text(high)}).",
-        )
+        ends = f"{position_text(low, fine)} to {position_text(high, fine)}"
+        found.insert(0, f"Best focus at {best}{unit} (90 %: {ends}).")
     move = series.suggested_move
     if move.position is not None and not move.stop:
         why = _MOVES.get(move.reason, move.reason)
-        found.append(f"Look next at {position_text(move.position)}{unit}: {why}.")
+        found.append(f"Look next at {position_text(move.position, fine)}{unit}: {why}.")
     elif move.stop and series.inside:
-        found.append(f"Go to {position_text(series.best)}{unit} and stop: it is known well enough.")
+        found.append(f"Go to {best}{unit} and stop: it is known well enough.")
     return found
+
+
+def _spacing(series: FocusSeries) -> float:
+    """Return the mean distance of two positions."""
+    places = series.positions
+    return float(abs(places[-1] - places[0])) / max(len(places) - 1, 1)
 
 
 _MOVES = {
@@ -142,14 +147,25 @@ _MOVES = {
 }
 
 
-def position_text(value: float) -> str:
-    """Write a position with four digits.
+def position_text(value: float, fine: float) -> str:
+    """Write a position with the digits that it is known to.
+
+    Parameters
+    ----------
+    value : float
+    fine : float
+        How well it is known; 0 or NaN: four digits.
 
     Examples
     --------
-    >>> [position_text(value) for value in (3.98212, 9.0, -0.00123456, float("inf"))]
-    ['3.982', '9', '-0.001235', '∞']
+    >>> [position_text(3.98212, fine) for fine in (0.014, 0.3, 2.0, 0.0)]
+    ['3.982', '3.98', '4.0', '3.982']
+    >>> position_text(float("inf"), 1.0)
+    '∞'
     """
     if not math.isfinite(value):
         return "∞" if value > 0 else "-∞"
-    return f"{value:.4g}"
+    if not fine > 0:
+        return f"{value:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(fine)))
+    return f"{value:.{digits}f}"

@@ -56,6 +56,7 @@ class WatchPage(Page):
         self.newest = wrapped_label()
         self.spark = Sparkline()
         self.box = FilesBox(self.panel)
+        self.box.model.newest_first = True
         self.column.addWidget(self.line)
         self.column.addLayout(ticks)
         for part in (self.gauge, self.newest, self.spark):

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -262,6 +262,12 @@ class Panel(QWidget):
         """Stop the work and let go of the viewer."""
         self.release()
         super().closeEvent(event)
+
+    def changeEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
+        """Stop when the dock is closed: napari takes the widget out of it and closes nothing."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self._tabbed and self.parent() is None:
+            self.release()
 
     def _join_tabs(self) -> None:
         """Put our dock into one tab group with another of ours; napari stacks them."""
