@@ -1,8 +1,10 @@
 """Draw the pictures of the window and the widgets for README and docs.
 
     xvfb-run -a -s "-screen 0 1600x1000x24" python tools/make_widget_pictures.py [FILE] [FOLDER]
+    xvfb-run -a -s "-screen 0 1600x1000x24" python tools/make_widget_pictures.py focus [FOLDER]
 
-Without FILE a simulated image is shown, and the pictures go to ``docs/images``.
+Without FILE a simulated image is shown, and the pictures go to ``docs/images``.  The second
+line draws those of the Focus widget alone.
 """
 
 from __future__ import annotations
@@ -79,6 +81,7 @@ def main(source: str | None = None, folder: Path = HERE) -> None:
     viewer.screenshot(str(folder / "window.png"), canvas_only=False, flash=False)
     shrink(folder / "window.png")
     viewer.close()
+    draw_focus(folder)
 
 
 def draw_table(opened: dict[str, Any], folder: Path) -> None:
@@ -98,6 +101,65 @@ def draw_table(opened: dict[str, Any], folder: Path) -> None:
     draw_widget(opened, "table", folder, "-colours")
     table.colours.quantity.setCurrentIndex(0)
     table.tabs.setCurrentIndex(0)
+
+
+def draw_focus(folder: Path) -> None:
+    """Draw the pages of Focus: a slice of the through-focus sample, its series, its files."""
+    import napari
+    from qtpy.QtCore import Qt
+
+    from napari_sem_tools.focus import taught
+    from napari_sem_tools.layers import from_layer
+    from napari_sem_tools.tiff import write_tiff
+
+    place = Path(tempfile.mkdtemp())
+    taught.taught_file = lambda: place / "focus-taught.json"  # not that of whoever draws this
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1440, 900)
+    layer = viewer.open_sample(PLUGIN, "through_focus")[0]
+    record = from_layer(layer)
+    for number in range(record.n_pages):
+        path = place / "session" / f"frame_{number + 1}.tif"
+        write_tiff(path, record.plane(number).pixels, calibration=record.calibration)
+    (place / "session" / "torn.tif").write_bytes(path.read_bytes()[:2000])
+    opened = {"focus": viewer.window.add_plugin_dock_widget(PLUGIN, "Focus")}
+    focus = opened["focus"][1]
+    viewer.dims.set_current_step(0, 2)
+    focus.score.measures.choose(["LoG2/var", "SIGM", "SNRP"])
+    pump(until=lambda: focus.score.answer is not None and not focus.score.work.running)
+    draw_widget(opened, "focus", folder)
+    focus.tabs.setCurrentWidget(focus.series)
+    focus.series.kind.setCurrentText("typed")
+    focus.series.first.setValue(-2)
+    focus.series.step.setValue(0.5)
+    focus.series.measures.choose(["LAPV"])
+    focus.run_button.click()
+    pump(until=lambda: not focus.work.running)
+    draw_widget(opened, "focus", folder, "-series")
+    focus.tabs.setCurrentWidget(focus.folder)
+    focus.folder.line.choose(place / "session")
+    pump(until=lambda: not focus.work.running)
+    focus.folder.box.reject_below()
+    focus.folder.box.view.sortByColumn(2, Qt.SortOrder.DescendingOrder)
+    focus.folder.box.view.selectRow(0)
+    focus.folder.box.do("keep")
+    focus.folder.line.edit.setText("session")  # not the temporary folder of whoever draws this
+    draw_widget(opened, "focus", folder, "-folder")
+    draw_watch(opened, place, folder)
+    viewer.close()
+
+
+def draw_watch(opened: dict[str, Any], place: Path, folder: Path) -> None:
+    """Draw the watched folder after some files came."""
+    focus = opened["focus"][1]
+    focus.tabs.setCurrentWidget(focus.watching)
+    (place / "session" / "torn.tif").unlink()
+    focus.watching.line.choose(place / "session")
+    focus.run_button.click()
+    pump(until=lambda: len(focus.watching.box.files.rows) >= 9)
+    focus.watching.line.edit.setText("session")
+    draw_widget(opened, "focus", folder, "-watch")
+    focus.run_button.click()
 
 
 def draw_widget(opened: dict[str, Any], name: str, folder: Path, part: str = "") -> None:
@@ -163,4 +225,9 @@ def shrink(path: Path) -> None:
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    main(given[0] if given else None, Path(given[1]) if len(given) > 1 else HERE)
+    place = Path(given[1]) if len(given) > 1 else HERE
+    if given[:1] == ["focus"]:
+        os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
+        draw_focus(place)
+    else:
+        main(given[0] if given else None, place)

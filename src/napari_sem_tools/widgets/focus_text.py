@@ -21,6 +21,9 @@ __all__ = [
 ]
 
 
+_DIRECTED = 0.15  # astigmatism below which a direction is chance
+
+
 def interval_text(score: FocusScore) -> str:
     """Write the 90 % interval; nothing where there is no information.
 
@@ -88,7 +91,7 @@ def facts_text(score: FocusScore) -> str:
         parts.append(f"SNR {score.snr:.2g}" if score.snr < 100 else "SNR above 100")
     if score.contrast is not None:
         parts.append(f"contrast {score.contrast:.0%}".replace("%", " %"))
-    if score.astigmatism is not None:
+    if score.astigmatism is not None and math.hypot(*score.astigmatism) >= _DIRECTED:
         parts.append(_direction(score.astigmatism))
     return " · ".join(parts)
 
