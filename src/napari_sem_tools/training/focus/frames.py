@@ -82,7 +82,7 @@ class Drawing:
     resized: float = 0.5
     empty: float = 0.05
     tilted: float = 0.06
-    astigmatic: float = 0.2
+    astigmatic: float = 0.3
 
 
 class FrameSource:

@@ -8,7 +8,7 @@ from napari_sem_tools.training.focus.truths import PLANES
 
 __all__ = ["focus_loss", "score_loss"]
 
-_WEIGHTS = (1.0, 1.0, 1.0, 0.3, 0.3)  # blur, astigmatism twice, SNR, contrast
+_WEIGHTS = (1.0, 2.0, 2.0, 0.2, 0.2)  # blur, astigmatism twice, SNR, contrast
 _SCORE, _IMAGE, _INFORMATION = 1.0, 2.0, 0.5
 _LN_VARIANCE = (-6.0, 4.0)
 _SCALE = 10.0  # the score is learned as a tenth, so that all quantities are of like size
@@ -102,7 +102,9 @@ def _informs(found: Any, truth: Any) -> Any:
     """Punish what is said of images that show nothing, and of those that do."""
     from torch.nn import functional as F  # noqa: N812  its usual name
 
-    return F.binary_cross_entropy_with_logits(found[:, -1], truth[:, _ROW["information"]])
+    wanted, weight = truth[:, _ROW["information"]], truth[:, _ROW["information_weight"]]
+    one = F.binary_cross_entropy_with_logits(found[:, -1], wanted, reduction="none")
+    return _mean(one, weight)
 
 
 def _mean(values: Any, weight: Any) -> Any:

@@ -27,13 +27,15 @@ PLANES = (
     "contrast_weight",
     "score_weight",
     "image_weight",
+    "information_weight",
 )
 """Planes of a truth: six quantities, whether there is information, the weight of each in the
-loss of a cell, and that of the whole image."""
+loss of a cell, that of the whole image, and that of the information."""
 
 _LEAST_PX = 0.25
 _LEAST_CONTRAST = 0.01
 _LN_SNR = (-5.0, 8.0)
+_LEAST_SNR = 0.05  # of a pixel; below, whether a frame shows anything is a matter of taste
 
 
 def truth_of(
@@ -72,6 +74,7 @@ def truth_of(
     rows, columns = (n // CELL for n in clean.shape)
     truth = np.zeros((len(PLANES), rows, columns), np.float32)
     rows_of = {name: number for number, name in enumerate(PLANES)}
+    truth[rows_of["information_weight"]] = 1
     if not informs:
         truth[rows_of["image_weight"]] = 1
         return truth
@@ -94,6 +97,7 @@ def truth_of(
     if snr is not None:
         truth[rows_of["ln_snr"]] = np.clip(np.log(max(snr, 1e-6)), *_LN_SNR)
         truth[rows_of["snr_weight"]] = 1
+        truth[rows_of["information_weight"]] = snr > _LEAST_SNR
     whole = max(float(clean.std()), 1e-6)
     truth[rows_of["ln_contrast"]] = np.log(np.maximum(spread / whole, 0.01))
     truth[rows_of["contrast_weight"]] = 1
@@ -132,5 +136,6 @@ def scored_truth(score: float, shape: tuple[int, int], *, informs: bool) -> Trut
     truth[PLANES.index("score")] = score
     truth[PLANES.index("information")] = informs
     truth[PLANES.index("image_weight")] = 1
+    truth[PLANES.index("information_weight")] = 1
     truth[PLANES.index("score_weight")] = 0.2 * informs  # a whole image is scored, not its cells
     return truth
