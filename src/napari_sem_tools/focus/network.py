@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.focus.picture import Picture, picture_of
 from napari_sem_tools.focus.score import BEST, FocusScore, blur_of_score, reasons_of
+from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
 
 __all__ = [
     "CELL_PX",
@@ -280,6 +281,8 @@ def focus_map(
     smooth_px: float = 32.0,
     device: str = "auto",
     model: str = MODEL,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> FocusMap:
     """Map the focus over an image: where it is sharp, where not, and how sure that is.
 
@@ -295,6 +298,7 @@ def focus_map(
     device : str
     model : str
         Name in the registry.
+    progress, cancel : callable, optional
 
     Returns
     -------
@@ -319,8 +323,11 @@ def focus_map(
     conditions = conditions_of(picture.pixel_size)
     shape = tuple(-(-n // CELL_PX) for n in picture.grey.shape)
     weight, total = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    groups = list(_groups(_boxes(picture.grey.shape, overlap=4 * CELL_PX)))
     with models.lease(model, **_wish(device)) as lent:
-        for group in _groups(_boxes(picture.grey.shape, overlap=4 * CELL_PX)):
+        for number, group in enumerate(groups):
+            stop_if_cancelled(cancel)
+            report(progress, number, len(groups), "mapping the focus")
             batch = np.stack([with_conditions(_tile(picture, box), conditions) for box in group])
             for (rows, columns), cells in zip(group, lent.tiles(batch), strict=True):
                 precision = np.exp(-np.clip(cells[_QUANTITIES + _SCORE], *_LN_VARIANCE))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_sem_tools.focus.score import FocusScore
 
-__all__ = ["FocusSeries", "focus_series"]
+__all__ = ["FocusSeries", "focus_series", "judge_series"]
 
 _SETTINGS: Final = (
     "dwell_time_us",
@@ -161,6 +161,45 @@ def focus_series(
     >>> round(series.best, 1), series.inside
     (2.4, True)
     """
+    series = judge_series(
+        images,
+        positions,
+        measures=measures,
+        decide=decide,
+        score=score,
+        unit=unit,
+        seed=seed,
+        progress=progress,
+        cancel=cancel,
+    )
+    for note in series.warnings:
+        _warnings.warn(note, SemWarning, stacklevel=2)
+    return series
+
+
+def judge_series(
+    images: Any,
+    positions: ArrayLike | None = None,
+    *,
+    measures: Sequence[str] = (),
+    decide: str = SERIES_MEASURE,
+    score: Score | None = None,
+    unit: str | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> FocusSeries:
+    """Do what `focus_series` does, with its warnings in the record alone: for threads.
+
+    Parameters
+    ----------
+    images, positions, measures, decide, score, unit, seed, progress, cancel
+        As `focus_series`.
+
+    Returns
+    -------
+    FocusSeries
+    """
     frames = _frames(images)
     if decide not in MEASURES or MEASURES[decide].larger_is_sharper is None:
         raise InvalidSettings(
@@ -193,8 +232,6 @@ def focus_series(
     )
     verdict = measured.judge(np.random.default_rng(seed))
     notes = (*_differences(frames), *verdict.warnings)
-    for note in notes:
-        _warnings.warn(note, SemWarning, stacklevel=2)
     return FocusSeries(
         measured.x, order, curves, decide, verdict.best, verdict.interval, verdict.inside,
         verdict.move, notes, unit or found_unit, verdict.fit,

@@ -73,7 +73,7 @@ class MapBox(QGroupBox):
 
         def job(progress: Progress, cancel: Cancel) -> tuple[Sight, Micrograph, FocusMap]:
             image = sight.image()
-            return sight, image, focus_map(image)
+            return sight, image, focus_map(image, progress=progress, cancel=cancel)
 
         self.panel.start_work(job, self._show, "Mapping the focus")
 

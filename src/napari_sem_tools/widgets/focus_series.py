@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sem_tools.errors import InvalidSettings, SemWarning
-from napari_sem_tools.focus.series import FocusSeries, focus_series
+from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.focus.series import FocusSeries, judge_series
 from napari_sem_tools.layers import from_layer
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.reading import list_files, read
@@ -209,7 +208,7 @@ class SeriesPage(Page):
 
         def job(progress: Progress, cancel: Cancel) -> tuple[SeriesSource, FocusSeries]:
             importlib.import_module("matplotlib.backends.backend_qtagg")  # slow; for the curve
-            series = _judged(
+            series = judge_series(
                 wish.images(),
                 wish.places(),
                 measures=measures,
@@ -292,13 +291,6 @@ class SeriesPage(Page):
     def release(self) -> None:
         """Draw no more."""
         self.curve.release()
-
-
-def _judged(images: Any, positions: Any, **options: Any) -> FocusSeries:
-    """Judge a series; what it warns of is shown with its result."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SemWarning)
-        return focus_series(images, positions, **options)
 
 
 def _number(value: float) -> QDoubleSpinBox:
