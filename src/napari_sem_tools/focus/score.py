@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.errors import InvalidSettings, SemError
 from napari_sem_tools.focus.information import no_information
 from napari_sem_tools.focus.picture import Picture, picture_of
 
@@ -247,15 +246,20 @@ def _by_best(picture: Picture, device: str) -> FocusScore:
     return (_by_network if _has_network() else _by_mix)(picture, device)
 
 
-@functools.cache
 def _has_network() -> bool:
-    """Tell whether torch is installed and the package holds the network."""
+    """Tell whether the registry holds the network and torch is installed and works here."""
     from importlib.util import find_spec
 
     from napari_sem_tools.focus.network import MODEL
-    from napari_sem_tools.models import models
+    from napari_sem_tools.models import models, runtime
 
-    return find_spec("torch") is not None and MODEL in models
+    if find_spec("torch") is None or MODEL not in models:
+        return False
+    try:
+        runtime.torch()  # on Windows it may not load beside what was loaded before
+    except SemError:
+        return False
+    return True
 
 
 _METHODS: Final[Mapping[str, Callable[[Picture, str], FocusScore]]] = {
