@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from napari_sem_tools.focus.features import features
 from napari_sem_tools.focus.picture import Picture
 
-__all__ = ["Mix", "mix_of", "read_mix", "tiles_of"]
+__all__ = ["Mix", "cut_tile", "mix_of", "read_mix", "tiles_of"]
 
 TILE_PX: Final = (240, 320)
 MOST_TILES: Final = 12
@@ -148,11 +148,22 @@ def tiles_of(picture: Picture) -> list[Picture]:
         boxes = [boxes[i] for i in np.linspace(0, len(boxes) - 1, MOST_TILES).round().astype(int)]
     if len(boxes) == 1 and picture.grey[boxes[0]].shape == size:
         return [picture]
-    return [_cut(picture, box) for box in boxes]
+    return [cut_tile(picture, box) for box in boxes]
 
 
-def _cut(picture: Picture, box: tuple[slice, slice]) -> Picture:
-    """Take a part of a picture as a picture."""
+def cut_tile(picture: Picture, box: tuple[slice, slice]) -> Picture:
+    """Take a part of a picture as a picture.
+
+    Parameters
+    ----------
+    picture : Picture
+    box : (slice, slice)
+        Rows and columns.
+
+    Returns
+    -------
+    Picture
+    """
     valid = None if picture.valid is None else picture.valid[box]
     if valid is not None and (valid.all() or not valid.any()):
         valid = None

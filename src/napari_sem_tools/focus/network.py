@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.focus.picture import Picture, picture_of
-from napari_sem_tools.focus.score import BEST, FocusScore, blur_of_score, reasons_of
+from napari_sem_tools.focus.score import BEST, FocusScore, blur_of_score, has_network, reasons_of
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
 
 __all__ = [
@@ -286,6 +286,8 @@ def focus_map(
 ) -> FocusMap:
     """Map the focus over an image: where it is sharp, where not, and how sure that is.
 
+    Where torch or the model of the package is not at hand, the mix scores tiles: `tile_map`.
+
     Parameters
     ----------
     image : path-like, Micrograph, napari Image layer or array (Y, X)
@@ -308,8 +310,10 @@ def focus_map(
     ------
     InvalidSettings
         The field is smaller than 32 x 32 px.
+    Cancelled
+        The user stopped.
     MissingExtra
-        PyTorch is not installed.
+        Another model than that of the package is asked for without PyTorch.
 
     Examples
     --------
@@ -317,8 +321,11 @@ def focus_map(
     >>> found.score.shape  # doctest: +SKIP
     (48, 64)
     """
+    from napari_sem_tools.focus.tile_map import tile_map
     from napari_sem_tools.models import models
 
+    if model == MODEL and not has_network():
+        return tile_map(image, pixel_size=pixel_size, mask=mask, progress=progress, cancel=cancel)
     picture = picture_of(image, pixel_size=pixel_size, mask=mask)
     conditions = conditions_of(picture.pixel_size)
     shape = tuple(-(-n // CELL_PX) for n in picture.grey.shape)

@@ -17,6 +17,7 @@ __all__ = [
     "FocusScore",
     "blur_of_score",
     "focus",
+    "has_network",
     "reasons_of",
     "score_of_blur",
     "score_picture",
@@ -243,11 +244,16 @@ def _by_network(picture: Picture, device: str) -> FocusScore:
 
 def _by_best(picture: Picture, device: str) -> FocusScore:
     """Score by the network where it and torch are at hand, else by the mix."""
-    return (_by_network if _has_network() else _by_mix)(picture, device)
+    return (_by_network if has_network() else _by_mix)(picture, device)
 
 
-def _has_network() -> bool:
-    """Tell whether the registry holds the network and torch is installed and works here."""
+def has_network() -> bool:
+    """Tell whether the registry holds the network and torch is installed and works here.
+
+    Returns
+    -------
+    bool
+    """
     from importlib.util import find_spec
 
     from napari_sem_tools.focus.network import MODEL

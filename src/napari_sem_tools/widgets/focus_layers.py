@@ -77,6 +77,7 @@ def map_arguments(found: FocusMap, image: Any, record: Micrograph, name: str, qu
     """
     row = QUANTITIES[quantity]
     data = found.on_image(record.shape, row.what)
+    data[~record.field] = np.nan
     highest, unit = row.highest, ""
     if row.length:
         size = record.calibration.pixel_size
