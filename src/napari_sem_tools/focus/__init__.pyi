@@ -9,6 +9,8 @@ from .measures import MEASURES as MEASURES
 from .measures import focus_measures as focus_measures
 from .moves import Move as Move
 from .moves import suggest_move as suggest_move
+from .pair import PairDefocus as PairDefocus
+from .pair import pair_defocus as pair_defocus
 from .recalibration import Recalibration as Recalibration
 from .recalibration import recalibrate as recalibrate
 from .resolution import ring_correlation as ring_correlation
