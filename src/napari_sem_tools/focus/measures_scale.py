@@ -16,8 +16,8 @@ __all__ = ["SCALE_MEASURES", "edge_widths"]
 Map = NDArray[np.float32]
 
 _EDGE_SHARE: Final = 0.03  # strongest gradients that count as edges
-_EDGE_RANGE_PX: Final = 15  # window in which the height of an edge is sought
-_EDGE_SCALE_PX: Final = 1.0
+_EDGE_RANGE_PX: Final = 21  # window in which the height of an edge is sought
+_EDGE_SCALE_PX: Final = 2.0
 _SMALL: Final = 1e-12
 
 
@@ -55,7 +55,7 @@ def edge_widths(picture: Picture) -> tuple[NDArray[np.float64], NDArray[np.float
     -------
     float64 arrays (n,)
         Width in px and gradient in grey/px at the strongest 3 % of the gradients of the
-        picture blurred by 1 px.
+        picture blurred by 2 px.
     """
     from scipy.ndimage import maximum_filter, minimum_filter
 
@@ -137,7 +137,7 @@ SCALE_MEASURES: Final = (
     Measure("BEFF", "one minus the blur effect", "1 - loss of gradient after a blur of 11 px",
             _blur_effect, "Crété et al. 2007, SPIE 6492; skimage.measure.blur_effect",
             noise="strong"),
-    Measure("EDGW", "width of edges", "median of local range / gradient, strongest 3 %, at 1 px",
+    Measure("EDGW", "width of edges", "median of local range / gradient, strongest 3 %, at 2 px",
             _edge_width, "Marziliano et al. 2002, ICIP; napari-sem-tools", unit="px",
             larger_is_sharper=False, noise="medium"),
     Measure("GRDK", "kurtosis of the gradient", "<g⁴> / <g²>², at 1.5 px", _kurtosis,
