@@ -11,6 +11,8 @@ from .moves import Move as Move
 from .moves import suggest_move as suggest_move
 from .pair import PairDefocus as PairDefocus
 from .pair import pair_defocus as pair_defocus
+from .network import FocusMap as FocusMap
+from .network import focus_map as focus_map
 from .recalibration import Recalibration as Recalibration
 from .recalibration import recalibrate as recalibrate
 from .resolution import ring_correlation as ring_correlation
