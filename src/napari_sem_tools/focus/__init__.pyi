@@ -1,3 +1,6 @@
+from .depth import DepthMap as DepthMap
+from .depth import depth_map as depth_map
+from .depth import extended_focus as extended_focus
 from .folder import FileScore as FileScore
 from .folder import score_file as score_file
 from .folder import score_files as score_files
@@ -9,10 +12,10 @@ from .measures import MEASURES as MEASURES
 from .measures import focus_measures as focus_measures
 from .moves import Move as Move
 from .moves import suggest_move as suggest_move
-from .pair import PairDefocus as PairDefocus
-from .pair import pair_defocus as pair_defocus
 from .network import FocusMap as FocusMap
 from .network import focus_map as focus_map
+from .pair import PairDefocus as PairDefocus
+from .pair import pair_defocus as pair_defocus
 from .recalibration import Recalibration as Recalibration
 from .recalibration import recalibrate as recalibrate
 from .resolution import ring_correlation as ring_correlation
