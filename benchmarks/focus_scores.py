@@ -1,0 +1,197 @@
+"""How good the mix and single measures are as focus scores, by the protocol of the frames.
+
+    OMP_NUM_THREADS=1 python benchmarks/focus_scores.py DATA_DIR CACHE clean bam emps --mixes CACHE2
+
+CACHE keeps frames and the numbers read from them.  ``clean`` are the 28 licence-clean pictures,
+each held out once: its score is that of the mix of its fold, which ``tools/fit_focus_mix.py
+DATA_DIR CACHE2`` left behind.  ``bam`` and ``emps`` are held-out sources, scored by the mix of
+the package.  Single measures (``--measures``) are turned into scores by a rising or falling
+course fitted to frames of the clean pictures of other folds.  ``--also NAME=FILE`` adds a row of
+scores made elsewhere: an NPZ with score, and low and high if there are intervals, one a frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from napari_sem_tools.evaluation import FocusErrors, evaluate_focus
+from napari_sem_tools.evaluation.focus_protocol import DOSES
+from napari_sem_tools.focus.features import features
+from napari_sem_tools.focus.measures import MEASURES, measures_of
+from napari_sem_tools.focus.mix import Mix, mix_of, read_mix
+from napari_sem_tools.focus.picture import Picture
+
+SINGLE = ("NETP", "BAND", "LoG2/var", "SIGM", "EDGW", "LAPV", "VABS")
+FOLDS = 5
+STORE = 500  # frames between two savings of the numbers
+
+Rows = NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Frames:
+    """The frames of a set.
+
+    Attributes
+    ----------
+    images : uint8 array (n, 240, 320)
+    truth, weight, dose, fold, picture : arrays (n,)
+        A frame beside the focus counts twice: its mirror image in position differs by noise.
+    source : str array (n,)
+    """
+
+    images: NDArray[np.uint8]
+    truth: Rows
+    weight: NDArray[np.intp]
+    dose: Rows
+    fold: NDArray[np.intp]
+    picture: NDArray[np.intp]
+    source: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, data: Path, cache: Path, which: str, every: int) -> Frames:
+        """Make them or find them."""
+        sys.path.insert(0, str(Path(__file__).resolve().parent))
+        from focus_network import frames
+
+        images, meta, names = frames(data, cache, which, every)
+        groups = [name.rsplit(" ", 1)[1] for name in names]
+        kinds = np.array([kind_of(group) for group in groups])
+        picture = meta[:, 0].astype(int)
+        return cls(
+            images, 10 - np.abs(meta[:, 5]), np.where(meta[:, 5] == 0, 1, 2), meta[:, 6],
+            meta[:, 1].astype(int), picture, kinds[picture],
+        )  # fmt: skip
+
+
+def kind_of(group: str) -> str:
+    """Tell the source of a group of pictures."""
+    known = {"spot": "superalloy", "Sc": "powder", "msa": "msa", "bam": "bam", "emps": "emps"}
+    return next((kind for start, kind in known.items() if group.startswith(start)), "coating")
+
+
+def numbers(
+    path: Path, images: NDArray[np.uint8], of: Callable[[Picture], dict[str, float]]
+) -> tuple[Rows, list[str]]:
+    """Work out numbers of all frames; a run that was stopped goes on."""
+    rows: list[list[float]] = []
+    names: list[str] = []
+    if path.exists():
+        with np.load(path) as part:
+            rows, names = part["rows"].tolist(), [str(name) for name in part["names"]]
+    while len(rows) < len(images):
+        for image in images[len(rows) : len(rows) + STORE]:
+            found = of(Picture(np.asarray(image, np.float32), depth=255.0))
+            rows.append(list(found.values()))
+            names = list(found)
+        np.savez(path, rows=np.array(rows, np.float32), names=names)
+    return np.array(rows, np.float32), names
+
+
+def line(name: str, frames: Frames, score: NDArray[np.floating], bounds: Rows | None) -> str:
+    """Return a row of the table."""
+    twice = np.repeat(np.arange(len(frames.truth)), frames.weight)
+    errors = evaluate_focus(
+        frames.truth[twice], np.clip(score, 0, 10)[twice], pictures=frames.picture[twice],
+        intervals=None if bounds is None else bounds[twice],
+    )  # fmt: skip
+    dose, source = frames.dose[twice], frames.source[twice]
+    by_dose = " ".join(f"{errors.part(dose == d).rmse:.2f}" for d in DOSES)
+    kinds = sorted(set(source)) if len(set(source)) > 1 else []
+    by_kind = " ".join(f"{kind} {errors.part(source == kind).rmse:.2f}" for kind in kinds)
+    inside = "" if bounds is None else f" {covered(errors, dose)}"
+    kinds_of = f"mae {errors.mae:.2f} bias {errors.bias:+.2f} rank {errors.spearman:.3f}"
+    whole = errors.rmse_estimate(n_boot=1000)
+    return f"{name:<12} {whole} {kinds_of} | {by_dose} | {by_kind}{inside}"
+
+
+def covered(errors: FocusErrors, dose: Rows) -> str:
+    """Say how many intervals hold the truth: of all frames and by dose."""
+    parts = " ".join(f"{100 * errors.part(dose == d).coverage:.0f}" for d in DOSES)
+    return f"| inside {100 * errors.coverage:.1f} % ({parts})"
+
+
+def by_course(
+    values: Rows, frames: Frames, learned: Rows, taught: Frames, sharper: bool
+) -> NDArray[np.float64]:
+    """Turn a measure into a score by the closest rising course on frames of other folds."""
+    sign = 1.0 if sharper else -1.0
+    score = np.zeros(len(values))
+    for fold in np.unique(frames.fold):
+        own = frames.fold == fold
+        teach = (
+            (taught.fold != fold) if frames.source[own][0] in set(taught.source) else slice(None)
+        )
+        x = np.nan_to_num(sign * learned[teach], nan=-1e30)
+        order = np.argsort(x, kind="stable")
+        weight = taught.weight[teach][order].astype(float)
+        steps = isotonic_regression(taught.truth[teach][order], weights=weight).x
+        score[own] = np.interp(np.nan_to_num(sign * values[own], nan=-1e30), x[order], steps)
+    return score
+
+
+def mixed(rows: Rows, frames: Frames, mixes: Sequence[Mix]) -> tuple[Rows, Rows]:
+    """Return score and bounds: of the mix of the fold, or of the mix of the package."""
+    score, half = np.zeros(len(rows)), np.zeros(len(rows))
+    for fold in np.unique(frames.fold):
+        own = frames.fold == fold
+        mix = mixes[fold] if mixes else read_mix()
+        score[own], half[own] = mix(rows[own])
+    return score, np.stack([np.maximum(score - half, 0), np.minimum(score + half, 10)], axis=1)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("which", nargs="+", choices=["clean", "bam", "emps"])
+    parser.add_argument("--mixes", type=Path, required=True, help="folder of fold-0.npz ...")
+    parser.add_argument("--every", type=int, default=1, help="every n-th picture")
+    parser.add_argument("--measures", action="store_true", help="single measures too")
+    parser.add_argument("--also", nargs="*", default=[], help="NAME=FILE, one set at a time")
+    options = parser.parse_args()
+    folds = []
+    for number in range(FOLDS):
+        with np.load(options.mixes / f"fold-{number}.npz") as part:
+            folds.append(mix_of(dict(part)))
+
+    def single(picture: Picture) -> dict[str, float]:
+        return measures_of(picture, SINGLE)
+
+    taught = Frames.of(options.data, options.cache, "clean", options.every)
+    for which in options.which:
+        frames = Frames.of(options.data, options.cache, which, options.every)
+        stem = which if options.every == 1 else f"{which}{options.every}"
+        size = f"{len(set(frames.picture))} pictures, {frames.weight.sum()} frames"
+        print(f"\n{which}: {size}; RMSE [95 %] | infinite 100 20 5 e/px | by source | inside")
+        print(line("constant", frames, np.full(len(frames.truth), 10 - 110 / 21), None))
+        if options.measures:
+            path = options.cache / f"measures_{stem}.npz"
+            values, names = numbers(path, frames.images, single)
+            path = options.cache / path.name.replace(which, "clean")
+            learned, _ = numbers(path, taught.images, single)
+            for column, name in enumerate(names):
+                sharper = bool(MEASURES[name].larger_is_sharper)
+                score = by_course(values[:, column], frames, learned[:, column], taught, sharper)
+                print(line(name, frames, score, None), flush=True)
+        rows, _ = numbers(options.cache / f"features_{stem}.npz", frames.images, features)
+        score, bounds = mixed(rows, frames, folds if which == "clean" else [])
+        print(line("mix", frames, score, bounds), flush=True)
+        for name, file in (text.split("=", 1) for text in options.also):
+            with np.load(file) as part:
+                has = "low" in part.files
+                bounds = np.stack([part["low"], part["high"]], 1) if has else None
+                print(line(name, frames, part["score"], bounds))
+
+
+if __name__ == "__main__":
+    main()
