@@ -106,6 +106,34 @@ def test_a_folder_is_a_series_too(model: Any, page: Any, tmp_path: Path, finish:
     compile(text, "copied", "exec")
 
 
+def test_depth_and_all_in_focus_lie_on_the_stack(
+    model: Any, stack: Any, page: Any, finish: Any, qtbot: Any
+) -> None:
+    assert not page.depth.button.isEnabled()
+    page.kind.setCurrentText("typed")
+    page.step.setValue(0.5)
+    finish(page.panel)
+    for _ in range(2):
+        page.depth.button.click()
+        qtbot.waitUntil(lambda: not page.panel.work.running, timeout=60_000)
+    assert [one.name for one in model.layers] == ["series", "series all in focus", "series depth"]
+    sharp, depth = model.layers["series all in focus"], model.layers["series depth"]
+    for layer in (sharp, depth):
+        assert tuple(layer.scale) == tuple(stack.scale[1:])
+        assert tuple(layer.units) == tuple(stack.units[1:])
+        assert layer.data.shape == stack.data.shape[1:]
+    assert sharp.data.dtype == stack.data.dtype
+    assert float(np.nanmedian(depth.data)) == pytest.approx(0.5 * SHARPEST, abs=0.2)
+    assert model.layers.selection.active is stack
+    offered = [page.panel.chooser.itemText(n) for n in range(page.panel.chooser.count())]
+    assert "series all in focus" in offered, "an image like any other"
+    assert "series depth" not in offered
+    page.depth.button.click()
+    model.layers.remove(stack)
+    qtbot.waitUntil(lambda: not page.panel.work.running, timeout=60_000)
+    assert "series depth" in [one.name for one in model.layers]
+
+
 def test_a_stack_removed_meanwhile_shows_nothing(
     model: Any, stack: Any, page: Any, qtbot: Any
 ) -> None:

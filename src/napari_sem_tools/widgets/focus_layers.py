@@ -6,9 +6,11 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from napari_sem_tools.focus.depth import DepthMap
 from napari_sem_tools.focus.network import FocusMap
-from napari_sem_tools.layers import image_arguments, same_grid
+from napari_sem_tools.layers import grid_of, image_arguments, same_grid
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.widgets.focus_sight import depth_names
 from napari_sem_tools.widgets.results import MAP_KEY
@@ -100,34 +102,52 @@ def map_arguments(found: FocusMap, image: Any, record: Micrograph, name: str, qu
     }
 
 
-def depth_arguments(found: Any, stack: Any, record: Micrograph, unit: str) -> list[dict[str, Any]]:
-    """Return the keywords of the two layers of a series: depth map and extended focus.
+def depth_arguments(
+    found: DepthMap, stack: Any, record: Micrograph, unit: str
+) -> list[dict[str, Any]]:
+    """Return the keywords of the two layers of a series: extended focus and depth map.
 
     Parameters
     ----------
-    found : record of `depth_map`
-    stack : napari Image layer
+    found : DepthMap
+    stack : napari Image layer or None
+        The stack, whose grid they lie on; None: files, whose scale counts.
     record : Micrograph
-        The stack.
+        The image that the others were laid on.
     unit : str
         Of the positions.
 
     Returns
     -------
     list of dict
+        The image in the type of its source; the depth is NaN, and transparent, outside of
+        the field.
     """
-    depth_name, sharp_name = depth_names(stack)
-    depth = {
-        "data": found.depth,
-        "name": depth_name,
+    names = depth_names(record.name if stack is None else str(stack.name))
+    grid = grid_of(record) if stack is None else same_grid(stack, ndim=2)
+    depth = np.where(record.field, found.depth, np.float32(np.nan))
+    sharp = _of_type(found.image, record.pixels.dtype)
+    place: dict[str, Any] = {
+        "data": depth,
+        "name": names[0],
         "colormap": colour_map("viridis"),
+        "contrast_limits": (float(found.positions[0]), float(found.positions[-1])),
+        "opacity": _OPACITY,
+        "blending": "translucent",
         "rgb": False,
         "metadata": {MAP_KEY: {"map": found, "quantity": "depth", "unit": unit}},
-        **same_grid(stack, ndim=2),
+        **grid,
     }
-    plane = record.plane(0).replace(pixels=found.sharp)
-    sharp = image_arguments(plane, sharp_name) | same_grid(stack, ndim=2)
-    return [sharp | {"data": found.sharp}, depth | {"visible": True}]
+    about = image_arguments(record.replace(pixels=sharp, axes="YX"), names[1])
+    return [about | grid | {"data": sharp}, place]
+
+
+def _of_type(image: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Return grey values in the type of the images that they come from."""
+    if np.dtype(dtype).kind not in "ui":
+        return np.asarray(image, np.float32)
+    info = np.iinfo(dtype)
+    return np.asarray(np.clip(np.rint(image), info.min, info.max), dtype)
 
 
 def colour_map(name: str) -> Any:

@@ -291,6 +291,7 @@ class SeriesPage(Page):
     def release(self) -> None:
         """Draw no more."""
         self.curve.release()
+        self.depth.release()
 
 
 def _number(value: float) -> QDoubleSpinBox:

@@ -111,7 +111,9 @@ def visible_part(layer: Any, shape: tuple[int, int]) -> tuple[slice, slice] | No
     (slice, slice) or None
         Never smaller than 32 x 32 px.
     """
-    corners = np.asarray(layer.corner_pixels)[:, -2:]
+    corners = np.asarray(layer.corner_pixels, float)[:, -2:]
+    if getattr(layer, "multiscale", False):  # then they are of the level that is drawn
+        corners = corners * np.asarray(layer.downsample_factors[layer.data_level])[-2:]
     if (corners[1] <= corners[0]).any():
         return None  # nothing was drawn yet
     found = []
@@ -131,7 +133,13 @@ def focus_name(sight: Sight) -> str:
     return f"{sight.name} focus"
 
 
-def depth_names(layer: Any) -> tuple[str, str]:
-    """Return the names of the depth map and of the extended-focus image of a stack."""
-    stem = str(layer.name).removesuffix(UNCALIBRATED)
+def depth_names(name: str) -> tuple[str, str]:
+    """Return the names of the depth map and of the extended-focus image of a stack.
+
+    Examples
+    --------
+    >>> depth_names("series (uncalibrated)")
+    ('series depth', 'series all in focus')
+    """
+    stem = name.removesuffix(UNCALIBRATED)
     return f"{stem} depth", f"{stem} all in focus"
