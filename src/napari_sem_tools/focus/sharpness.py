@@ -274,10 +274,10 @@ SERIES_MEASURES: Final = (
     Measure(
         SERIES_MEASURE,
         "Laplacian of Gaussian over contrast, both without noise",
-        "(var(∇² G_3 I) − noise) / (var(G_6 I) − noise), on tiles",
+        "(var Laplacian(G_3 * I) - noise) / (var(G_6 * I) - noise), on tiles",
         _value,
-        "this package; after Santos et al., J. Microsc. 188 (1997) 264",
-        "1/px⁴",
+        "Marr, Hildreth 1980; napari-sem-tools",
+        "px⁻⁴",
         noise="corrected",
     ),
 )
