@@ -49,7 +49,9 @@ def card_of(raw: bytes, version: str, scores: dict[str, dict[str, list[float]]])
         ),
         outputs=OUTPUTS,
         training_data=(
-            TrainingData("simulated scenes of napari-sem-tools, seeds 2611 and 2612", "BSD-3-Clause"),
+            TrainingData(
+                "simulated scenes of napari-sem-tools, seeds 2611 and 2612", "BSD-3-Clause"
+            ),
         ),
         scores=tuple(
             Score(METRICS[metric], value, data_set, "all images, none seen in training", low, high)
