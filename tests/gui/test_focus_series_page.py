@@ -117,6 +117,7 @@ def test_depth_and_all_in_focus_lie_on_the_stack(
         page.depth.button.click()
         qtbot.waitUntil(lambda: not page.panel.work.running, timeout=60_000)
     assert [one.name for one in model.layers] == ["series", "series all in focus", "series depth"]
+    assert page.found is not None, "the curve stays"
     sharp, depth = model.layers["series all in focus"], model.layers["series depth"]
     for layer in (sharp, depth):
         assert tuple(layer.scale) == tuple(stack.scale[1:])
@@ -132,6 +133,7 @@ def test_depth_and_all_in_focus_lie_on_the_stack(
     model.layers.remove(stack)
     qtbot.waitUntil(lambda: not page.panel.work.running, timeout=60_000)
     assert "series depth" in [one.name for one in model.layers]
+    assert page.found is None
 
 
 def test_a_stack_removed_meanwhile_shows_nothing(

@@ -16,6 +16,7 @@ from napari_sem_tools.widgets.focus_layers import depth_arguments, put_layer
 __all__ = ["DepthBox"]
 
 _LEAST = 3  # images; fewer have no depth
+_WHOLE = 100  # %
 
 
 class DepthBox(QWidget):
@@ -78,8 +79,9 @@ class DepthBox(QWidget):
         for arguments in depth_arguments(found, source.layer, record, unit):
             name = arguments["name"]
             self._layers[name] = put_layer(viewer, arguments, self._layers.get(name))
-        share = round(100 * float(found.known.mean()))
-        self.panel.say(f"Depth is known over {share} % of the image; elsewhere as around it.")
+        share = round(_WHOLE * float(found.known.mean()))
+        more = "" if share == _WHOLE else "; elsewhere it is that of the surroundings"
+        self.panel.say(f"The depth is known over {share} % of the image{more}.")
 
     def _on_removed(self, event: Any) -> None:
         """Forget a layer that the user removed."""

@@ -180,12 +180,13 @@ class SeriesPage(Page):
         """Say whether there is a stack, or a folder."""
         if self.source.currentText() == _FOLDER:
             return self.folder.folder is not None
-        layer = self.panel.chooser.layer()
-        return layer is not None and layer.ndim == 3 and not getattr(layer, "rgb", False)
+        return _is_stack(self.panel.chooser.layer())
 
     def layer_changed(self, layer: Any) -> None:
-        """Take the curve away that belongs to another stack."""
-        if self.used.layer is not None and layer is not self.used.layer:
+        """Take the curve away whose stack is gone, or when another stack is chosen."""
+        used = self.used.layer
+        gone = used is not None and used not in self.panel.viewer.layers
+        if gone or (used is not None and layer is not used and _is_stack(layer)):
             self._show(None, SeriesSource())
         self.changed.emit()
 
@@ -292,6 +293,11 @@ class SeriesPage(Page):
         """Draw no more."""
         self.curve.release()
         self.depth.release()
+
+
+def _is_stack(layer: Any) -> bool:
+    """Say whether a layer is a stack of images."""
+    return layer is not None and layer.ndim == 3 and not getattr(layer, "rgb", False)
 
 
 def _number(value: float) -> QDoubleSpinBox:
