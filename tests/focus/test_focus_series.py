@@ -236,3 +236,24 @@ def test_noise_alone_is_no_detail() -> None:
     ]
     assert not any(look.information for look in found)
     assert abs(np.mean([look.detail.mean() for look in found])) < found[0].detail_error
+
+
+@pytest.mark.data
+def test_three_real_frames_are_ranked_in_every_tile_and_the_optimum_lies_outside(
+    shared_data: Path,
+) -> None:
+    from PIL import Image
+
+    frames = []
+    for um in (8, 13, 18):
+        with Image.open(shared_data / "focus-triple" / f"off-{um:02}um.png") as image:
+            frames.append(np.asarray(image.convert("L")))
+    for y in 24 + 240 * np.arange(3):
+        for x in 32 + 320 * np.arange(3):
+            tiles = [Picture(f[y : y + 240, x : x + 320].astype(np.float32)) for f in frames]
+            values = [sharpness(tile).value for tile in tiles]
+            assert values[0] > values[1] > values[2]
+    with pytest.warns(SemWarning, match="outside the series, beyond -8.324"):
+        found = focus_series(frames, (-8.324, -13.324, -18.324))
+    assert not found.inside
+    assert found.suggested_move.position > -8.324
