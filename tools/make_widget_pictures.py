@@ -30,6 +30,7 @@ TOY = {  # a training that shows curves within a minute
     "threads": 1,
 }
 EPOCHS_SHOWN = 8
+MOST_BLUR_PX = 4.0  # at both sides of the slanting specimen
 HERE = Path(__file__).resolve().parents[1] / "docs" / "images"
 TITLES = {
     "calibrate": "Calibrate",
@@ -110,18 +111,13 @@ def draw_focus(folder: Path) -> None:
 
     from napari_sem_tools.focus import taught
     from napari_sem_tools.layers import from_layer
-    from napari_sem_tools.tiff import write_tiff
 
     place = Path(tempfile.mkdtemp())
     taught.taught_file = lambda: place / "focus-taught.json"  # not that of whoever draws this
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1440, 900)
     layer = viewer.open_sample(PLUGIN, "through_focus")[0]
-    record = from_layer(layer)
-    for number in range(record.n_pages):
-        path = place / "session" / f"frame_{number + 1}.tif"
-        write_tiff(path, record.plane(number).pixels, calibration=record.calibration)
-    (place / "session" / "torn.tif").write_bytes(path.read_bytes()[:2000])
+    write_session(from_layer(layer), place / "session")
     opened = {"focus": viewer.window.add_plugin_dock_widget(PLUGIN, "Focus")}
     focus = opened["focus"][1]
     viewer.dims.set_current_step(0, 2)
@@ -146,6 +142,49 @@ def draw_focus(folder: Path) -> None:
     focus.folder.line.edit.setText("session")  # not the temporary folder of whoever draws this
     draw_widget(opened, "focus", folder, "-folder")
     draw_watch(opened, place, folder)
+    viewer.close()
+    draw_map(folder)
+
+
+def write_session(stack: Any, folder: Path) -> None:
+    """Write each slice of a stack into a file, and one that is torn."""
+    from napari_sem_tools.tiff import write_tiff
+
+    for number in range(stack.n_pages):
+        path = folder / f"frame_{number + 1}.tif"
+        write_tiff(path, stack.plane(number).pixels, calibration=stack.calibration)
+    (folder / "torn.tif").write_bytes(path.read_bytes()[:2000])
+
+
+def draw_map(folder: Path) -> None:
+    """Draw a window with the focus map of a specimen that lies aslant."""
+    import napari
+    import numpy as np
+    from scipy.ndimage import gaussian_filter
+
+    from napari_sem_tools.layers import image_arguments
+    from napari_sem_tools.simulation.sample import make_sample
+
+    image = make_sample("particles").image
+    scene = image.pixels.astype(float)
+    steps = np.linspace(0, MOST_BLUR_PX, 9)
+    blurred = np.stack([gaussian_filter(scene, step) for step in steps])
+    height = np.abs(np.linspace(-1, 1, scene.shape[1])) * (len(steps) - 1)
+    below = np.minimum(height.astype(int), len(steps) - 2)
+    rows, columns = np.ogrid[: scene.shape[0], : scene.shape[1]]
+    share = height - below
+    aslant = (1 - share) * blurred[below, rows, columns] + share * blurred[below + 1, rows, columns]
+    aslant += np.random.default_rng(0).normal(0, 3, aslant.shape)
+    record = image.replace(pixels=aslant.clip(0, 255).astype(np.uint8))
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1440, 900)
+    viewer.add_image(record.pixels, **image_arguments(record, "aslant"))
+    focus = viewer.window.add_plugin_dock_widget(PLUGIN, "Focus")[1]
+    pump(until=lambda: focus.score.answer is not None)
+    focus.run_button.click()
+    pump(until=lambda: not focus.work.running)
+    viewer.screenshot(str(folder / "focus-map.png"), canvas_only=False, flash=False)
+    shrink(folder / "focus-map.png")
     viewer.close()
 
 
