@@ -4,6 +4,8 @@ from .analysis import analyze as analyze
 from .calibration import calibrate as calibrate
 from .calibration import find_data_bar as find_data_bar
 from .calibration import find_scale_bar as find_scale_bar
+from .catalogue import Catalogue as Catalogue
+from .catalogue import CatalogueFilter as CatalogueFilter
 from .evaluation import evaluate as evaluate
 from .focus import FocusScore as FocusScore
 from .focus import FocusSeries as FocusSeries
