@@ -98,7 +98,7 @@ def test_any_bell_is_climbed(focus: float, start: float, width: float, power: in
 
 
 def test_every_move_stays_inside_the_limits() -> None:
-    for focus in (-49.5, 49.5, 0.0):
+    for focus in (-49.5, 49.5, 41.0, 0.0):
         history: list[tuple[float, float]] = []
         move = suggest_move(history, limits=LIMITS, min_step=1.0)
         while not move.stop:
@@ -131,3 +131,13 @@ def test_too_far_for_detail_the_contrast_leads() -> None:
 def test_what_is_no_search_is_refused(history: list, limits: tuple, step: float) -> None:
     with pytest.raises(InvalidSettings):
         suggest_move(history, limits=limits, min_step=step)
+
+
+def test_a_top_just_inside_a_limit_is_not_taken_for_the_limit() -> None:
+    history: list[tuple[float, float]] = []
+    move = Move(30.8, "start", stop=False)
+    while not move.stop:
+        history.append((move.position, 1 / (1 + ((move.position - 40.5) / 14.2) ** 2)))
+        move = suggest_move(history, limits=LIMITS, min_step=14.2 / 4)
+    assert move.reason == "stop: width below step"
+    assert move.position == pytest.approx(40.5, abs=2)

@@ -35,6 +35,7 @@ equals that in focus: one depth of field."""
 
 _NEAR: Final = 1.8  # fine distances from the best look: what takes part in the last parabola
 _CLOSED: Final = 2.5  # fine distances to both neighbours: the bracket is closed
+_AT_LIMIT: Final = 0.6  # fine distances to the look that shows that the limit is the best
 _LOWER: Final = 2.0  # standard errors by which a look at the limit must be the best
 _TRUSTED: Final = 3.0  # standard errors by which looks must differ
 _UNKNOWN_ERROR: Final = 0.02  # relative error of a value whose error is not known
@@ -277,7 +278,7 @@ class _Search:
         first = int(lower[0]) if len(lower) else len(x) - 1
         gaps = np.abs(np.diff(x[: first + 1]))
         widest = int(np.argmax(gaps))
-        if gaps[widest] > 1.5 * self.fine:  # the top may lie there, just inside the limit
+        if gaps[widest] > _AT_LIMIT * self.fine:  # the top may lie there, just inside the limit
             return Move(float(x[widest] + x[widest + 1]) / 2, BRACKET, False)
         return Move(end, OUTSIDE, True)
 
