@@ -1,6 +1,6 @@
 """Best focus of series: hits through focus, three images, cover of the intervals.
 
-    python benchmarks/focus_series.py DATA [through three intervals] [--sets clean bam emps]
+    python benchmarks/focus_series.py DATA [through three intervals search] [--sets clean bam emps]
                                       [--images N] [--measures NAME ...] [--doses D ...]
 
 DATA is the folder of the shared data sets.  Frames are those of the protocol
@@ -8,7 +8,8 @@ DATA is the folder of the shared data sets.  Frames are those of the protocol
 them.  ``through``: 21 frames, -10 to 10 steps of 0.4 px; a hit is a best position within one
 step, and the bare argmax of measures stands beside `focus_series`.  ``three``: frames at -h, 0
 and h steps round an origin that is up to 2 steps out of focus; mean absolute error in steps.
-``intervals``: how often the 90 % interval holds the focus of simulated series.
+``intervals``: how often the 90 % interval holds the focus of simulated series.  ``search``:
+frames that `suggest_move` takes from a bad start with a simulated microscope.
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ from napari_sem_tools.evaluation.focus_protocol import (
 )
 from napari_sem_tools.focus.curve import vertex
 from napari_sem_tools.focus.measures import MEASURES, measures_of
+from napari_sem_tools.focus.moves import Move, suggest_move
 from napari_sem_tools.focus.picture import picture_of
 from napari_sem_tools.focus.series import focus_series
-from napari_sem_tools.focus.sharpness import SERIES_MEASURE
+from napari_sem_tools.focus.sharpness import SERIES_MEASURE, Look, look_at
 
 COATING = (
     "021519_3_1426C-100cyc0008",
@@ -51,6 +53,7 @@ COATING = (
 )
 BAM_ROWS = 712  # above the data bar
 STEPS = (2, 4, 6)
+LIMIT = 50.0  # of a search, in units of position
 OUT = 2.0  # steps that the origin of three images may be out of focus
 THREE = (
     SERIES_MEASURE, "LoG2n/netvar", "LoG2/var", "GDER2/mean2", "LoG4/mean2", "EDGW", "GDER2",
@@ -257,11 +260,42 @@ def intervals(trials: int) -> None:
                   f"claimed {np.median(claimed):.3f}), {len(held)} found")  # fmt: skip
 
 
+def drive(focus: float, start: float, dose: float, seed: int) -> tuple[Move, int]:
+    """Search with a simulated microscope: 0.4 px of blur a unit, 0.8 px in focus."""
+    rng = np.random.default_rng((seed, 5))
+    specimen, psf = scene(rng), ("gauss", "disc")[seed % 2]
+    history: list[Look] = []
+    move = Move(start, "start", stop=False)
+    while not move.stop:
+        sigma = float(np.hypot(0.8, SIGMA_PER_STEP_PX * (move.position - focus)))
+        history.append(look_at(exposed(blurred(specimen, sigma, psf), dose, rng), move.position))
+        move = suggest_move(history, limits=(-LIMIT, LIMIT), min_step=0.5)
+    return move, len(history)
+
+
+def search(trials: int) -> None:
+    """Print how many frames a search from a bad start takes, and how well it ends."""
+    print(f"\nsearch from -{LIMIT:g}, {LIMIT:g} or 0, {trials} times; depth of field 2, "
+          "smallest step 0.5")  # fmt: skip
+    for dose in DOSES:
+        frames, errors, why = [], [], []
+        for seed in range(trials):
+            focus = float(np.random.default_rng(seed).uniform(-0.9, 0.9)) * LIMIT
+            move, count = drive(focus, (-LIMIT, LIMIT, 0.0)[seed % 3], dose, seed)
+            frames.append(count)
+            errors.append(abs((np.nan if move.position is None else move.position) - focus))
+            why.append(move.reason)
+        low, high, most = np.percentile(frames, [50, 90, 100])
+        print(f"{dose:5g} e/px: frames median {low:.0f}, 90 % {high:.0f}, most {most:.0f}; error "
+              f"median {np.median(errors):.2f}, 90 % {np.percentile(errors, 90):.2f}, most "
+              f"{np.max(errors):.2f}; {why.count('stop: width below step')} sure")  # fmt: skip
+
+
 def main() -> None:
     """Print what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("parts", nargs="*", default=["through", "three", "intervals"])
+    parser.add_argument("parts", nargs="*", default=["through", "three", "intervals", "search"])
     parser.add_argument("--sets", nargs="+", default=["clean", "bam", "emps"])
     parser.add_argument("--images", type=int)
     parser.add_argument("--doses", nargs="+", type=float, default=DOSES)
@@ -277,6 +311,8 @@ def main() -> None:
         three(options.data, options.sets, options.images, names)
     if "intervals" in options.parts:
         intervals(options.trials)
+    if "search" in options.parts:
+        search(options.trials)
 
 
 if __name__ == "__main__":
