@@ -1,8 +1,9 @@
-"""Fit what the texture embedding is scaled by: ``python tools/fit_texture_scale.py DATA``.
+"""Fit what the texture embedding is held against: ``python tools/fit_texture_scale.py DATA``.
 
 DATA is the folder of data sets.  Middle and spread of every number are taken over crops of
-licence-clean pictures and of simulated scenes, each source with the same weight.  The specimens
-that ``benchmarks/classification_tasks.py`` tests are not among them.
+licence-clean pictures and of simulated scenes, each source with the same weight; the vectors of
+the same crops are the index of what micrographs look like.  The specimens that
+``benchmarks/classification_tasks.py`` tests are not among them.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sem_tools.classification.domain import far_limit, left_out_distances
+from napari_sem_tools.classification.embedding import EMBEDDINGS, scaled_texture
 from napari_sem_tools.classification.field import ranked, texture_field
 from napari_sem_tools.classification.texture import describe
 from napari_sem_tools.files import write_file
 from napari_sem_tools.simulation.training_scene import training_scene
 
-KEPT = Path(__file__).resolve().parents[1] / "src/napari_sem_tools/classification/texture.npz"
+ROOM = Path(__file__).resolve().parents[1] / "src/napari_sem_tools/classification"
+SCALE, BROAD = ROOM / "texture.npz", ROOM / "broad.npz"
 SETS = {  # none of them is a tested specimen
     "nffa": "nffa/*/*.*",
     "nffa particles": "more/nffa-particles/images/*",
@@ -36,6 +41,9 @@ SETS = {  # none of them is a tested specimen
 SCENES, SCENE_PX, CROPS = 60, 384, 4
 SHARES = (0.45, 1.0)  # side of a crop, of the side of the field
 LEAST_SPREAD = 1e-3
+NEAR_PERCENT = (
+    95.0  # of pictures, judged by those of other sources, that shall count as micrographs
+)
 
 Rows = NDArray[np.float64]
 
@@ -74,13 +82,28 @@ def main() -> None:
     table = np.concatenate([np.asarray(rows) for rows in numbers.values()])
     middle = np.average(table, axis=0, weights=weight)
     spread = np.sqrt(np.average(np.square(table - middle), axis=0, weights=weight))
-    content = io.BytesIO()
-    np.savez(
-        content,
+    write(
+        SCALE,
         middle=middle.astype(np.float32),
         spread=np.maximum(spread, LEAST_SPREAD).astype(np.float32),
     )
-    write_file(KEPT, content.getvalue())
+    vectors = scaled_texture(table)
+    sources = np.concatenate([np.full(len(rows), n) for n, rows in enumerate(numbers.values())])
+    apart = left_out_distances(vectors, vectors, sources)
+    real = sources != list(numbers).index("simulated")
+    write(
+        BROAD,
+        vectors=vectors.astype(np.float16),
+        identity=np.asarray(EMBEDDINGS["texture"].identity),
+        limit=np.asarray(far_limit(apart[real], NEAR_PERCENT)),
+    )
+
+
+def write(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write a packaged file."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_file(path, content.getvalue())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,11 @@ from .calibration import find_data_bar as find_data_bar
 from .calibration import find_scale_bar as find_scale_bar
 from .catalogue import Catalogue as Catalogue
 from .catalogue import CatalogueFilter as CatalogueFilter
+from .classification import Categories as Categories
+from .classification import classify as classify
+from .classification import embed as embed
+from .classification import read_categories as read_categories
+from .classification import teach as teach
 from .evaluation import evaluate as evaluate
 from .focus import FocusScore as FocusScore
 from .focus import FocusSeries as FocusSeries

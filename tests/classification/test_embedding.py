@@ -99,8 +99,8 @@ def test_names_and_numbers_agree():
 
 
 def test_lines_prefer_two_directions_and_noise_none():
-    place = [n for n, name in enumerate(feature_names()) if name.startswith("spectrum")][12:15]
+    place = [n for n, name in enumerate(feature_names()) if name.startswith("spectrum")][13:15]
     lines = describe(texture_field(stripes()))[place]
     noise = describe(texture_field(spots(blur=0.0)))[place]
-    assert lines.max() > 0.8
+    assert lines.max() > 0.5
     assert noise.max() < 0.1

@@ -1,5 +1,17 @@
+from .categories import Categories as Categories
+from .categories import Judgement as Judgement
+from .categories import read_categories as read_categories
 from .embedding import EMBEDDINGS as EMBEDDINGS
 from .embedding import Embedding as Embedding
 from .embedding import embed as embed
+from .embedding import embed_parts as embed_parts
 from .embedding import embedding_row as embedding_row
+from .examples import Examples as Examples
+from .examples import examples_in as examples_in
 from .field import texture_field as texture_field
+from .heads import HEADS as HEADS
+from .predict import ANSWERS as ANSWERS
+from .predict import classify as classify
+from .settings import TeachSettings as TeachSettings
+from .teaching import teach as teach
+from .teaching import teach_vectors as teach_vectors

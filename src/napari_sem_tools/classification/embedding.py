@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from importlib.resources import files
 from typing import Any, Final
@@ -17,11 +17,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sem_tools.classification.field import LEAST_PX, ranked, texture_field
 from napari_sem_tools.errors import ModelNotFound
 
-__all__ = ["EMBEDDINGS", "Embedding", "embed", "embedding_row"]
+__all__ = ["EMBEDDINGS", "Embedding", "embed", "embed_parts", "embedding_row"]
 
 Vector = NDArray[np.float32]
+Map = NDArray[np.float32]
 
 _FARTHEST: Final = 4.0  # spreads from the middle; more says no more
 
@@ -36,7 +38,8 @@ class Embedding:
     dimension : int
         Length of the vectors.
     function : str
-        Dotted name of the function of an image, ``module:function``.
+        Dotted name of the function of a field, ``module:function``; fields are those of
+        `texture_field`, so that all embeddings look at the same.
     fitted : str
         Packaged file with fitted numbers; part of the identity.
     version : int
@@ -61,10 +64,10 @@ class Embedding:
             digest = f"-{hashlib.sha256(content).hexdigest()[:12]}"
         return f"{self.name}-{self.version}{digest}"
 
-    def load(self) -> Callable[[Any], Vector]:
-        """Return the function that turns an image into a vector."""
+    def load(self) -> Callable[[Map], Vector]:
+        """Return the function that turns a field into a vector."""
         module, _, name = self.function.partition(":")
-        found: Callable[[Any], Vector] = getattr(import_module(module), name)
+        found: Callable[[Map], Vector] = getattr(import_module(module), name)
         return found
 
 
@@ -132,15 +135,56 @@ def embed(image: Any, *, model: str = "texture") -> Vector:
     >>> vector.shape, bool(vector @ embed(noise[::-1]) > 0.999)
     ((90,), True)
     """
-    return embedding_row(model).load()(image)
+    return embedding_row(model).load()(texture_field(image))
 
 
-def embed_texture(image: Any) -> Vector:
-    """Turn an image into the vector of its texture.
+def embed_parts(
+    field: Map, parts: Iterable[tuple[float, float, float]], *, model: str = "texture"
+) -> Vector:
+    """Turn parts of a field into vectors.
 
     Parameters
     ----------
-    image : as for `embed`
+    field : float32 array (Y, X)
+        As `texture_field` gives it.
+    parts : iterable of (float, float, float)
+        Side of a part as a share of that of the field, and where it lies: 0 is the upper or
+        left border, 1 the lower or right one.
+    model : str
+        A name of `EMBEDDINGS`.
+
+    Returns
+    -------
+    float32 array (parts, dimension)
+        Each of length 1.  The grey values of every part are ranked anew.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> field = np.random.default_rng(0).random((80, 80), np.float32)
+    >>> embed_parts(field, [(1.0, 0, 0), (0.5, 1.0, 1.0)]).shape
+    (2, 90)
+    """
+    function = embedding_row(model).load()
+    return np.stack([function(ranked(_part(field, *place))) for place in parts])
+
+
+def _part(field: Map, share: float, down: float, right: float) -> Map:
+    """Cut a part out of a field, at least as large as can be described."""
+    sizes = [min(side, max(LEAST_PX, round(share * side))) for side in field.shape]
+    first = [
+        round(place * (side - size))
+        for place, side, size in zip((down, right), field.shape, sizes, strict=True)
+    ]
+    return field[first[0] : first[0] + sizes[0], first[1] : first[1] + sizes[1]]
+
+
+def embed_texture(field: Map) -> Vector:
+    """Turn a field into the vector of its texture.
+
+    Parameters
+    ----------
+    field : float32 array (Y, X)
 
     Returns
     -------
@@ -148,10 +192,9 @@ def embed_texture(image: Any) -> Vector:
         Of length 1.  Each number is given in spreads from its middle over reference pictures,
         and each block of numbers weighs the same.
     """
-    from napari_sem_tools.classification.field import texture_field
     from napari_sem_tools.classification.texture import describe
 
-    return scaled_texture(describe(texture_field(image)))
+    return scaled_texture(describe(field))
 
 
 def scaled_texture(numbers: NDArray[np.float64]) -> Vector:

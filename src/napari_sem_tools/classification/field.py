@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.reading.inputs import as_micrograph
 
-__all__ = ["FIELD_PX", "ranked", "texture_field"]
+__all__ = ["FIELD_PX", "LEAST_PX", "ranked", "texture_field"]
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 FIELD_PX: Final = 320  # of the shorter side; smaller fields are never enlarged
-_LEAST_PX: Final = 24  # below there is no texture to speak of
+LEAST_PX: Final = 24  # below there is no texture to speak of
 _FILL_PX: Final = 6.0  # pixels that do not count take the mean of what lies this near
 _HALF: Final = 0.5  # of a reduced pixel must be field
 
@@ -89,10 +89,10 @@ def _box(counts: Mask) -> tuple[slice, slice]:
     """Return the box of the rows and columns of which more than half counts."""
     rows = np.flatnonzero(counts.mean(axis=1) > _HALF * counts.any(axis=0).mean())
     columns = np.flatnonzero(counts.any(axis=0))
-    if len(rows) < _LEAST_PX or len(columns) < _LEAST_PX:
+    if len(rows) < LEAST_PX or len(columns) < LEAST_PX:
         raise InvalidSettings(
             f"A field of {len(rows)} x {len(columns)} px is too small to be classified.",
-            hint=f"Give at least {_LEAST_PX} x {_LEAST_PX} px.",
+            hint=f"Give at least {LEAST_PX} x {LEAST_PX} px.",
         )
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 

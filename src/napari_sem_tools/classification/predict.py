@@ -1,0 +1,183 @@
+"""Which category an image is of, how sure, and three ways of saying that it is none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sem_tools.classification.categories import Categories, read_categories
+from napari_sem_tools.classification.domain import broad_limit, to_broad
+from napari_sem_tools.classification.embedding import embed_parts
+from napari_sem_tools.classification.field import texture_field
+from napari_sem_tools.errors import Cancelled, SemError
+from napari_sem_tools.reading.inputs import list_files
+from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ANSWERS", "PARTS", "classify", "classify_one"]
+
+ANSWERS: Final = (
+    "category", "two of these", "patches disagree", "none of these", "no micrograph",
+)  # fmt: skip
+"""What can be said of an image; all but the first are reasons to look at it."""
+
+PARTS: Final = tuple((0.5, down, right) for down in (0.0, 1.0) for right in (0.0, 0.5, 1.0))
+"""The parts of an image that vote: six halves of its sides."""
+
+_SURE: Final = 0.8  # probability from which the vote of a part counts
+_OTHERS: Final = 2  # parts that must be sure of another category
+
+
+def classify(
+    images: Any,
+    model: Categories | str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> pd.DataFrame:
+    """Say of images which category they are of, how sure, and whether of any.
+
+    Parameters
+    ----------
+    images : path-like, Micrograph, layer, array, or an iterable of these
+        Files, folders, patterns or a CSV of paths; one is read at a time.
+    model : Categories or path-like
+        Categories that were taught, or the folder that they were saved in.
+    progress, cancel : callable, optional
+
+    Returns
+    -------
+    DataFrame
+        A row an image: ``image``, ``category``, ``confidence``, ``answer`` (one of `ANSWERS`),
+        ``possible`` (the conformal set, likeliest first), ``in_domain``, ``distance``,
+        ``nearest`` (the example that is most alike), the probability of every category as
+        ``p <category>``, and ``error`` for what could not be read.
+
+    Raises
+    ------
+    UnreadableFile
+        There is no image, or `model` holds no categories.
+    Cancelled
+
+    Examples
+    --------
+    >>> from napari_sem_tools.classification import teach
+    >>> rng = np.random.default_rng(0)
+    >>> fine = [rng.random((64, 64)) for _ in range(3)]
+    >>> coarse = [np.kron(rng.random((16, 16)), np.ones((4, 4))) for _ in range(3)]
+    >>> mine = teach({"fine": fine, "coarse": coarse})
+    >>> classify(rng.random((64, 64)), mine)["category"].tolist()
+    ['fine']
+    """
+    import pandas as pd
+
+    categories = model if isinstance(model, Categories) else read_categories(model)
+    listed = _listed(images)
+    rows = []
+    for number, one in enumerate(listed):
+        stop_if_cancelled(cancel)
+        report(progress, number, len(listed), f"looking at {_name(one, number)}")
+        rows.append({"image": _name(one, number)} | _row(one, categories))
+    report(progress, len(listed), len(listed), "classified")
+    chances = [f"p {name}" for name in categories.names]
+    return pd.DataFrame(rows, columns=["image", *_COLUMNS, *chances, "error"])
+
+
+_COLUMNS: Final = (
+    "category", "confidence", "answer", "possible", "in_domain", "distance", "nearest",
+)  # fmt: skip
+
+
+def _listed(images: Any) -> list[Any]:
+    """List single images; paths are expanded."""
+    if isinstance(images, str | os.PathLike):
+        return list(list_files(images))
+    if isinstance(images, np.ndarray) or not isinstance(images, Iterable):
+        return [images]
+    if hasattr(images, "pixels") or hasattr(images, "metadata"):
+        return [images]
+    found: list[Any] = []
+    for one in images:
+        found += list_files(one) if isinstance(one, str | os.PathLike) else [one]
+    return found
+
+
+def _name(image: Any, number: int) -> str:
+    """Name an image for the table."""
+    if isinstance(image, str | os.PathLike):
+        return str(image)
+    source = getattr(image, "source", None)
+    if isinstance(source, Path):
+        return str(source)
+    return str(getattr(image, "name", "") or f"image {number + 1}")
+
+
+def _row(image: Any, categories: Categories) -> dict[str, Any]:
+    """Classify one image; what cannot be read has its reason."""
+    try:
+        return classify_one(image, categories)
+    except Cancelled:
+        raise
+    except SemError as error:
+        return {"error": error.message}
+
+
+def classify_one(image: Any, categories: Categories) -> dict[str, Any]:
+    """Classify one image.
+
+    Parameters
+    ----------
+    image : path-like, Micrograph, layer or array
+    categories : Categories
+
+    Returns
+    -------
+    dict of str to object
+        By the columns of `classify`.
+
+    Raises
+    ------
+    SemError
+        It cannot be read, or it is too small.
+    """
+    field = texture_field(image)
+    looks = embed_parts(field, [(1.0, 0.0, 0.0), *PARTS], model=categories.embedding)
+    found = categories.judge(looks)
+    chance, first = found.chance[0], int(found.chance[0].argmax())
+    possible = [n for n in np.argsort(-chance, kind="stable") if found.kept[0, n]]
+    alien = bool(to_broad(looks[:1], categories.identity)[0] > broad_limit())
+    known = bool(found.near[0])
+    answer = _answer(alien and not known, known, _disagree(found.chance), len(possible))
+    names, sources = categories.names, categories.examples.sources
+    return {
+        "category": names[first] if answer not in ANSWERS[3:] else "",
+        "confidence": float(chance[first]),
+        "answer": answer,
+        "possible": tuple(names[n] for n in possible),
+        "in_domain": known,
+        "distance": float(found.distance[0]),
+        "nearest": sources[found.example[0]] if sources else "",
+        **{f"p {name}": float(one) for name, one in zip(names, chance, strict=True)},
+        "error": "",
+    }
+
+
+def _disagree(chance: NDArray[np.float64]) -> bool:
+    """Tell whether parts are sure of another category than the whole, and of it alone."""
+    parts = chance[1:]
+    sure = parts.max(axis=1) >= _SURE
+    votes = np.bincount(parts.argmax(axis=1)[sure], minlength=chance.shape[1])
+    return bool((np.sort(votes)[-2:] >= _OTHERS).all())
+
+
+def _answer(alien: bool, known: bool, mixed: bool, possible: int) -> str:
+    """Choose what is said; the gravest doubt comes first."""
+    said = ((alien, 4), (not known, 3), (mixed, 2), (possible > 1, 1))
+    return ANSWERS[next((place for holds, place in said if holds), 0)]
