@@ -4,9 +4,10 @@
 
 CACHE keeps frames and the numbers read from them.  ``clean`` are the 28 licence-clean pictures,
 each held out once: its score is that of the mix of its fold, which ``tools/fit_focus_mix.py
-DATA_DIR CACHE2`` left behind.  ``bam`` and ``emps`` are held-out sources, scored by the mix of
-the package.  Single measures (``--measures``) are turned into scores by a rising or falling
-course fitted to frames of the clean pictures of other folds.  ``--also NAME=FILE`` adds a row of
+DATA_DIR CACHE2`` left behind.  ``bam`` and ``emps`` (``emps60``: 60 of its pictures) are held-out
+sources, scored by the mix of the package.  Intervals of a fold have the width that the other folds
+set.  Single measures (``--measures``) are turned into scores by a rising or falling course fitted
+to frames of the clean pictures of other folds.  ``--also NAME=FILE`` adds a row of
 scores made elsewhere: an NPZ with score, and low and high if there are intervals, one a frame.
 """
 
@@ -30,7 +31,7 @@ from napari_sem_tools.focus.mix import Mix, mix_of, read_mix
 from napari_sem_tools.focus.picture import Picture
 
 SINGLE = ("NETP", "BAND", "LoG2/var", "SIGM", "EDGW", "LAPV", "VABS")
-FOLDS = 5
+FOLDS, CLASSES, COVERED = 5, 4, 0.90
 STORE = 500  # frames between two savings of the numbers
 
 Rows = NDArray[np.float32]
@@ -57,12 +58,12 @@ class Frames:
     source: NDArray[np.str_]
 
     @classmethod
-    def of(cls, data: Path, cache: Path, which: str, every: int) -> Frames:
+    def of(cls, data: Path, cache: Path, which: str) -> Frames:
         """Make them or find them."""
         sys.path.insert(0, str(Path(__file__).resolve().parent))
         from focus_network import frames
 
-        images, meta, names = frames(data, cache, which, every)
+        images, meta, names = frames(data, cache, which)
         groups = [name.rsplit(" ", 1)[1] for name in names]
         kinds = np.array([kind_of(group) for group in groups])
         picture = meta[:, 0].astype(int)
@@ -138,14 +139,37 @@ def by_course(
     return score
 
 
-def mixed(rows: Rows, frames: Frames, mixes: Sequence[Mix]) -> tuple[Rows, Rows]:
+def mixed(
+    rows: Rows, names: Sequence[str], frames: Frames, mixes: Sequence[Mix]
+) -> tuple[Rows, Rows]:
     """Return score and bounds: of the mix of the fold, or of the mix of the package."""
-    score, half = np.zeros(len(rows)), np.zeros(len(rows))
-    for fold in np.unique(frames.fold):
-        own = frames.fold == fold
-        mix = mixes[fold] if mixes else read_mix()
-        score[own], half[own] = mix(rows[own])
+    if mixes:
+        score, error = np.zeros(len(rows)), np.zeros(len(rows))
+        for fold in np.unique(frames.fold):
+            own = frames.fold == fold
+            score[own], error[own] = mixes[fold].expected(rows[own])
+        half = widened(np.abs(score - frames.truth), error, rows[:, names.index("snr")], frames)
+    else:
+        score, half = read_mix()(rows)
     return score, np.stack([np.maximum(score - half, 0), np.minimum(score + half, 10)], axis=1)
+
+
+def widened(miss: Rows, error: Rows, snr: Rows, frames: Frames) -> NDArray[np.float64]:
+    """Return the half widths of intervals, each fold by what the others missed."""
+    half = np.zeros(len(miss))
+    for fold in np.unique(frames.fold):
+        own, other = frames.fold == fold, frames.fold != fold
+        limits = np.quantile(snr[other], np.arange(1, CLASSES) / CLASSES)
+        place = np.searchsorted(limits, snr)
+        for kind in range(CLASSES):
+            taught = other & (place == kind)
+            factor = np.quantile(
+                miss[taught] / error[taught], COVERED, weights=frames.weight[taught].astype(float),
+                method="inverted_cdf",
+            )  # fmt: skip
+            chosen = own & (place == kind)
+            half[chosen] = factor * error[chosen]
+    return half
 
 
 def main() -> None:
@@ -153,9 +177,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path)
-    parser.add_argument("which", nargs="+", choices=["clean", "bam", "emps"])
+    parser.add_argument("which", nargs="+", choices=["clean", "bam", "emps", "emps60"])
     parser.add_argument("--mixes", type=Path, required=True, help="folder of fold-0.npz ...")
-    parser.add_argument("--every", type=int, default=1, help="every n-th picture")
     parser.add_argument("--measures", action="store_true", help="single measures too")
     parser.add_argument("--also", nargs="*", default=[], help="NAME=FILE, one set at a time")
     options = parser.parse_args()
@@ -167,24 +190,23 @@ def main() -> None:
     def single(picture: Picture) -> dict[str, float]:
         return measures_of(picture, SINGLE)
 
-    taught = Frames.of(options.data, options.cache, "clean", options.every)
+    taught = Frames.of(options.data, options.cache, "clean")
     for which in options.which:
-        frames = Frames.of(options.data, options.cache, which, options.every)
-        stem = which if options.every == 1 else f"{which}{options.every}"
+        frames = Frames.of(options.data, options.cache, which)
         size = f"{len(set(frames.picture))} pictures, {frames.weight.sum()} frames"
         print(f"\n{which}: {size}; RMSE [95 %] | infinite 100 20 5 e/px | by source | inside")
         print(line("constant", frames, np.full(len(frames.truth), 10 - 110 / 21), None))
         if options.measures:
-            path = options.cache / f"measures_{stem}.npz"
+            path = options.cache / f"measures_{which}.npz"
             values, names = numbers(path, frames.images, single)
-            path = options.cache / path.name.replace(which, "clean")
+            path = options.cache / "measures_clean.npz"
             learned, _ = numbers(path, taught.images, single)
             for column, name in enumerate(names):
                 sharper = bool(MEASURES[name].larger_is_sharper)
                 score = by_course(values[:, column], frames, learned[:, column], taught, sharper)
                 print(line(name, frames, score, None), flush=True)
-        rows, _ = numbers(options.cache / f"features_{stem}.npz", frames.images, features)
-        score, bounds = mixed(rows, frames, folds if which == "clean" else [])
+        rows, names = numbers(options.cache / f"features_{which}.npz", frames.images, features)
+        score, bounds = mixed(rows, names, frames, folds if which == "clean" else [])
         print(line("mix", frames, score, bounds), flush=True)
         for name, file in (text.split("=", 1) for text in options.also):
             with np.load(file) as part:
