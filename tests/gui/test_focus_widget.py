@@ -96,7 +96,7 @@ def test_only_the_last_wish_of_a_moved_slider_is_shown(
 
 
 def test_not_followed_while_it_is_told_not_to(
-    model: Any, stack: Any, widget: Any, settled: Any
+    model: Any, stack: Any, widget: Any, settled: Any, qtbot: Any
 ) -> None:
     first = settled(widget)
     widget.score.live.setChecked(False)
@@ -104,6 +104,11 @@ def test_not_followed_while_it_is_told_not_to(
     QApplication.processEvents()
     assert not widget.score._late.isActive()
     assert widget.score.answer is first
+    widget.score.look()
+    model.dims.set_current_step(0, 6)
+    qtbot.waitUntil(lambda: not widget.score.work.running, timeout=20_000)
+    assert not widget.score._late.isActive(), "what moved meanwhile is not followed either"
+    assert widget.score.answer.sight.page == 5
 
 
 def test_an_uncalibrated_image_never_shows_nm(

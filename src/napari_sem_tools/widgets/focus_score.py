@@ -65,6 +65,7 @@ class ScorePage(Page):
         self.answer: Answer | None = None
         self.seconds = 0.0  # that the last score took
         self._generation = self._shown = 0
+        self._again = False  # asked by hand while a score was worked out
         self._events = Links()
         self.work = Work(self)
         self.work.finished.connect(self._on_answer)
@@ -183,6 +184,7 @@ class ScorePage(Page):
     def look(self) -> None:
         """Score now, whether it follows or not."""
         self._generation += 1
+        self._again = self.work.running
         if not self.work.running:
             self._ask()
 
@@ -217,8 +219,11 @@ class ScorePage(Page):
         if answer is not None and self._is_wanted(answer):
             self._shown, self.seconds = answer.generation, outcome.seconds
             self._show(answer)
-        if outcome.error is None and self._generation != getattr(answer, "generation", 0):
+        late = outcome.error is None and self._generation != getattr(answer, "generation", 0)
+        follows = self.live.isChecked() and self.isVisible()
+        if late and (follows or self._again):
             self._late.start()
+        self._again = False
 
     def _is_wanted(self, answer: Answer) -> bool:
         """Say whether an answer is of the chosen image and not older than what is shown."""
