@@ -1,9 +1,8 @@
 """Fit what the texture embedding is held against: ``python tools/fit_texture_scale.py DATA``.
 
 DATA is the folder of data sets.  Middle and spread of every number are taken over crops of
-licence-clean pictures and of simulated scenes, each source with the same weight; the vectors of
-the same crops are the index of what micrographs look like.  The specimens that
-``benchmarks/classification_tasks.py`` tests are not among them.
+licence-clean pictures and of simulated scenes, each source with the same weight.  The specimens
+that ``benchmarks/classification_tasks.py`` tests are not among them.
 """
 
 from __future__ import annotations
@@ -18,15 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.classification.domain import far_limit, left_out_distances
-from napari_sem_tools.classification.embedding import EMBEDDINGS, scaled_texture
 from napari_sem_tools.classification.field import ranked, texture_field
 from napari_sem_tools.classification.texture import describe
 from napari_sem_tools.files import write_file
 from napari_sem_tools.simulation.training_scene import training_scene
 
 ROOM = Path(__file__).resolve().parents[1] / "src/napari_sem_tools/classification"
-SCALE, BROAD = ROOM / "texture.npz", ROOM / "broad.npz"
+SCALE = ROOM / "texture.npz"
 SETS = {  # none of them is a tested specimen
     "nffa": "nffa/*/*.*",
     "nffa particles": "more/nffa-particles/images/*",
@@ -41,7 +38,6 @@ SETS = {  # none of them is a tested specimen
 SCENES, SCENE_PX, CROPS = 60, 384, 4
 SHARES = (0.45, 1.0)  # side of a crop, of the side of the field
 LEAST_SPREAD = 1e-3
-NEAR_PERCENT = (
     95.0  # of pictures, judged by those of other sources, that shall count as micrographs
 )
 
@@ -86,16 +82,6 @@ def main() -> None:
         SCALE,
         middle=middle.astype(np.float32),
         spread=np.maximum(spread, LEAST_SPREAD).astype(np.float32),
-    )
-    vectors = scaled_texture(table)
-    sources = np.concatenate([np.full(len(rows), n) for n, rows in enumerate(numbers.values())])
-    apart = left_out_distances(vectors, vectors, sources)
-    real = sources != list(numbers).index("simulated")
-    write(
-        BROAD,
-        vectors=vectors.astype(np.float16),
-        identity=np.asarray(EMBEDDINGS["texture"].identity),
-        limit=np.asarray(far_limit(apart[real], NEAR_PERCENT)),
     )
 
 

@@ -13,5 +13,8 @@ from .heads import HEADS as HEADS
 from .predict import ANSWERS as ANSWERS
 from .predict import classify as classify
 from .settings import TeachSettings as TeachSettings
+from .signs import SIGNS as SIGNS
+from .signs import read_signs as read_signs
+from .signs import seen_signs as seen_signs
 from .teaching import teach as teach
 from .teaching import teach_vectors as teach_vectors

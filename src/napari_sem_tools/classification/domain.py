@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from importlib.resources import files
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["broad_limit", "far_limit", "left_out_distances", "nearest", "to_broad"]
+__all__ = ["far_limit", "left_out_distances", "nearest"]
 
 Vectors = NDArray[np.float32]
 Row = NDArray[np.float64]
@@ -96,31 +94,6 @@ def far_limit(distances: Row, percentile: float) -> float:
     return float(np.quantile(known, percentile / 100, method="higher"))
 
 
-def to_broad(queries: Vectors, identity: str) -> Row:
-    """Return how far vectors are from those of micrographs of many kinds.
-
-    Parameters
-    ----------
-    queries : float32 array (n, dimension)
-    identity : str
-        Of the embedding.
-
-    Returns
-    -------
-    float64 array (n,)
-        Not a number where there is no index of that embedding.
-    """
-    kept, vectors, _ = _broad()
-    if kept != identity:
-        return np.full(len(queries), np.nan)
-    return nearest(queries, vectors)[0]
-
-
-def broad_limit() -> float:
-    """Return the distance that 95 % of micrographs have at most, their own source left out."""
-    return _broad()[2]
-
-
 def _distances(queries: Vectors, vectors: Vectors) -> Row:
     """Return the distances between unit vectors."""
     cosine = np.asarray(queries @ vectors.T, np.float64)
@@ -137,12 +110,3 @@ def _ranked(distances: Row, neighbours: int) -> tuple[Row, Numbers]:
 def _rank(count: int) -> int:
     """Return which neighbour counts among so many."""
     return int(np.clip(round(np.sqrt(count) / 2), 1, _MOST_NEIGHBOURS))
-
-
-@functools.cache
-def _broad() -> tuple[str, Vectors, float]:
-    """Read the packaged index: identity of its embedding, vectors, limit."""
-    place = files("napari_sem_tools.classification").joinpath("broad.npz")
-    with place.open("rb") as file, np.load(file, allow_pickle=False) as held:
-        vectors = held["vectors"].astype(np.float32)
-        return str(held["identity"]), vectors, float(held["limit"])

@@ -18,9 +18,9 @@ Table = NDArray[np.float64]
 Vectors = NDArray[np.float32]
 Numbers = NDArray[np.intp]
 
-_FEW: Final = 60  # examples; up to here each group is left out by itself
+_FEW: Final = 20  # examples; up to here each group is left out by itself
 _PARTS: Final = 5  # groups are left out together, with more examples than that
-_STEPS: Final = 200  # of the minimiser
+_STEPS: Final = 60  # of the minimiser
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -177,7 +177,7 @@ def parts_of(groups: Numbers) -> Numbers:
     Returns
     -------
     int array (n,)
-        Up to 60 examples: each group is a part.  Else five parts of about as many examples,
+        Up to 20 examples: each group is a part.  Else five parts of about as many examples,
         the largest groups dealt out first.
 
     Examples

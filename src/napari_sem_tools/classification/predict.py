@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.classification.categories import Categories, read_categories
-from napari_sem_tools.classification.domain import broad_limit, to_broad
 from napari_sem_tools.classification.embedding import embed_parts
 from napari_sem_tools.classification.field import texture_field
+from napari_sem_tools.classification.signs import seen_signs
 from napari_sem_tools.errors import Cancelled, SemError
-from napari_sem_tools.reading.inputs import list_files
+from napari_sem_tools.reading.inputs import as_micrograph, list_files
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def classify(
     -------
     DataFrame
         A row an image: ``image``, ``category``, ``confidence``, ``answer`` (one of `ANSWERS`),
-        ``possible`` (the conformal set, likeliest first), ``in_domain``, ``distance``,
+        ``reason`` (why it is no micrograph), ``possible`` (the conformal set, likeliest first), ``in_domain``, ``distance``,
         ``nearest`` (the example that is most alike), the probability of every category as
         ``p <category>``, and ``error`` for what could not be read.
 
@@ -91,7 +91,7 @@ def classify(
 
 
 _COLUMNS: Final = (
-    "category", "confidence", "answer", "possible", "in_domain", "distance", "nearest",
+    "category", "confidence", "answer", "reason", "possible", "in_domain", "distance", "nearest",
 )  # fmt: skip
 
 
@@ -147,19 +147,21 @@ def classify_one(image: Any, categories: Categories) -> dict[str, Any]:
     SemError
         It cannot be read, or it is too small.
     """
-    field = texture_field(image)
+    record = as_micrograph(image).plane()
+    signs = seen_signs(record)
+    field = texture_field(record)
     looks = embed_parts(field, [(1.0, 0.0, 0.0), *PARTS], model=categories.embedding)
     found = categories.judge(looks)
     chance, first = found.chance[0], int(found.chance[0].argmax())
     possible = [n for n in np.argsort(-chance, kind="stable") if found.kept[0, n]]
-    alien = bool(to_broad(looks[:1], categories.identity)[0] > broad_limit())
     known = bool(found.near[0])
-    answer = _answer(alien and not known, known, _disagree(found.chance), len(possible))
+    answer = _answer(bool(signs), known, _disagree(found.chance), len(possible))
     names, sources = categories.names, categories.examples.sources
     return {
         "category": names[first] if answer not in ANSWERS[3:] else "",
         "confidence": float(chance[first]),
         "answer": answer,
+        "reason": "; ".join(signs),
         "possible": tuple(names[n] for n in possible),
         "in_domain": known,
         "distance": float(found.distance[0]),
