@@ -10,6 +10,7 @@ itself).  Of each fold the others train, for a fixed number of steps and without
 by its score, with the settings of `train_segmentation`.  The fold is segmented twice: with the
 settings of `NetworkSettings()` ("sizes unknown"), and with `diameter_px`, the median over the
 training pictures of the median diameter, in one look at the size that was learned ("size told").
+`--steps 0` scores the model that would be gone on from.
 `--images n` learns from the first n of the training pictures alone (0: from all).  Scores are those
 of `sem.evaluate`, means over all pictures, 95 % bootstrap over pictures; BAM without crumbs of less
 than 30 px.  `--models FOLDER` keeps what was learned, so that a change of the segmentation can be
@@ -117,7 +118,7 @@ def run_fold(
             imsave(folder / "images" / f"{name}.png", image, check_contrast=False)
             imsave(folder / "masks" / f"{name}.png", truth, check_contrast=False)
             medians.append(float(np.median(diameters(truth))))
-        model = train(folder, settings_of(start, args), key)
+        model = train(folder, settings_of(start, args), key) if args.steps else start
     told = NetworkSettings(diameter_px=max(2.0, float(np.median(medians))))
     trained, counts = time.monotonic() - begun, dict[str, list[Any]]()
     for way, how in zip(WAYS, (NetworkSettings(), told), strict=True):
@@ -170,7 +171,8 @@ def run(args: argparse.Namespace) -> int:
     folds = deal(root, names, args.folds, args.seed)
     print(f"{args.set}: {len(names)} pictures, {args.folds} folds, seed {args.seed}", flush=True)
     kept = KeptRuns(args.keep)
-    for start in args.start:
+    for wish in args.start:
+        start = models[wish].key if wish != "none" else wish  # with its version
         for images in args.images:
             done = []
             for number in args.only or range(args.folds):
