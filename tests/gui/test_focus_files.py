@@ -139,6 +139,7 @@ def test_the_table_as_shown_is_exported(
         rows = list(csv.DictReader(file))
     assert len(rows) == len(BLURS)
     assert rows[0]["mark"] == "reject"
+    assert float(rows[0]["LoG2/var"]) > 0, "the measures chosen on the page Score come along"
     assert float(rows[0]["blur_nm"]) == pytest.approx(2 * float(rows[0]["blur_px"]))
     choose(scored, "frame2.tif")
     scored.do("copy")

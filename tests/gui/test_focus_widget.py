@@ -236,6 +236,27 @@ def test_what_is_taught_changes_the_score_and_is_kept(
     assert [one.given for one in read_taught()] == [7.0]
 
 
+def test_the_method_can_be_chosen(
+    model: Any, stack: Any, widget: Any, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = score_module.score_picture
+
+    def counted(picture: Any, method: str) -> Any:
+        asked.append(method)
+        return real(picture, method)
+
+    monkeypatch.setattr(score_module, "score_picture", counted)
+    settled(widget)
+    widget.score.method.setCurrentIndex(1)
+    settled(widget)
+    assert asked[-1] == "mix"
+    assert widget.memory.scoring().method == "mix"
+    widget.score.teach.remember.click()
+    settled(widget)
+    assert widget.memory.lesson.method == "mix", "teaching does not change the method"
+
+
 def test_frames_that_cannot_be_read_are_said_and_not_lost(
     model: Any, open_widget: Any, settled: Any
 ) -> None:

@@ -82,7 +82,8 @@ class FolderPage(Page):
 
     def run(self) -> None:
         """Score all images of the folder; each is shown as soon as it is scored."""
-        inputs, scoring = list(self._inputs), self.panel.memory.scoring()
+        inputs, names = list(self._inputs), self.panel.score.measures.names()
+        scoring = self.panel.memory.scoring(names)
         self.box.clear()
         self._run += 1
         voice = Voice()

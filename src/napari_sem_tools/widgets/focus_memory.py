@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_sem_tools.errors import SemError
 from napari_sem_tools.focus import FocusScore
+from napari_sem_tools.focus.score import Method
 from napari_sem_tools.focus.taught import (
     TaughtFrame,
     TaughtScore,
@@ -52,9 +54,21 @@ class Memory(QObject):
         """Whether something can be taken back, of this session or the last frame of before."""
         return bool(self._before) or bool(self.frames)
 
-    def scoring(self) -> Callable[[Micrograph], FocusScore]:
-        """Return what scores an image as the user taught it; it may be called in a thread."""
-        return self.lesson
+    def scoring(self, measures: Sequence[str] = ()) -> Callable[[Micrograph], FocusScore]:
+        """Return what scores an image as the user taught it; it may be called in a thread.
+
+        Parameters
+        ----------
+        measures : sequence of str, optional
+            Classical measures that each score brings along.
+        """
+        return dataclasses.replace(self.lesson, measures=tuple(measures))
+
+    def use_method(self, method: Method) -> None:
+        """Score by another method: ``"auto"``, ``"mix"`` or ``"network"``."""
+        if method != self.lesson.method:
+            self.lesson = dataclasses.replace(self.lesson, method=method)
+            self.changed.emit()
 
     def remember(self, frame: TaughtFrame) -> None:
         """Add a frame; one of the same name and the same score of the program is replaced.
@@ -101,5 +115,5 @@ class Memory(QObject):
 
     def _take(self, frames: tuple[TaughtFrame, ...]) -> None:
         """Score by other frames from now on."""
-        self.lesson = TaughtScore(frames)
+        self.lesson = dataclasses.replace(self.lesson, frames=frames)
         self.changed.emit()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_sem_tools.errors import SemError
 from napari_sem_tools.focus import FocusScore
@@ -28,6 +28,11 @@ from napari_sem_tools.widgets.work import Outcome, Work
 __all__ = ["ScorePage"]
 
 _PAUSE_MS = 60  # after the last move of the slider or the canvas
+_METHODS = {
+    "auto": ("the best there is", "The network where PyTorch works, else the mix"),
+    "mix": ("classical measures", "A fitted mix of classical measures; needs no PyTorch"),
+    "network": ("the network", "Tells also the direction of the blur; needs PyTorch"),
+}
 _SHARP = "Nothing lowers the score."
 
 
@@ -103,8 +108,14 @@ class ScorePage(Page):
         self.live.setToolTip("Follow the slider, the canvas and the image by itself")
         self.live.setChecked(True)
         self.measures = MeasureButton()
+        self.method = QComboBox()
+        for name, (title, tip) in _METHODS.items():
+            self.method.addItem(title, name)
+            self.method.setItemData(self.method.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self.method.setToolTip("What scores images, on all pages")
         rows = QFormLayout()
         rows.addRow("Look at", self.region)
+        rows.addRow("Score by", self.method)
         rows.addRow("Beside it", self.measures)
         ticks = QHBoxLayout()
         ticks.addWidget(self.only_view)
@@ -126,6 +137,9 @@ class ScorePage(Page):
         self.only_view.toggled.connect(self._changed)
         self.live.toggled.connect(self._changed)
         self.measures.chosen.connect(self._changed)
+        self.method.currentIndexChanged.connect(
+            lambda _: self.panel.memory.use_method(self.method.currentData())
+        )
         self.panel.memory.changed.connect(self._changed)
 
     # --- what is looked at ---------------------------------------------------------------
@@ -204,7 +218,7 @@ class ScorePage(Page):
 
         def job(progress: Progress, cancel: Cancel) -> Answer:
             picture = picture_of(sight.image())
-            raw = score_picture(picture)
+            raw = score_picture(picture, lesson.method)
             values = measures_of(picture, names) if names and raw.information else {}
             return Answer(generation, sight, lesson.taught(raw), raw, values)
 

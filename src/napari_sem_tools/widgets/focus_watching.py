@@ -133,7 +133,7 @@ class WatchPage(Page):
         def job(progress: Progress, cancel: Cancel) -> list[WatchedImage]:
             return watch.poll(most=_AT_ONCE, cancel=cancel)
 
-        self._scoring = self.panel.memory.scoring()
+        self._scoring = self.panel.memory.scoring(self.panel.score.measures.names())
         self.work.start(job)
 
     def _score(self, image: Micrograph) -> Any:
