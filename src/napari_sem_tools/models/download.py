@@ -26,7 +26,7 @@ from napari_sem_tools.models.card import MAX_WEIGHTS_BYTES
 from napari_sem_tools.models.locations import model_settings
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "fetch_archive"]
 
 _TIMEOUT_S = (10, 30)  # to connect, and between two pieces
 _CHUNK = 256 * 1024
@@ -34,6 +34,7 @@ _ATTEMPTS = 5  # in a row without a single new byte
 _PAUSE_S = 0.5
 _STALE_S = 24 * 3600
 _FORGOTTEN_S = 30 * _STALE_S
+_DIGITS = {"sha256": 64, "md5": 32}
 _CARRY = "Load it on another computer, carry it over, and import the file."
 _log = logging.getLogger("napari_sem_tools")
 
@@ -89,14 +90,68 @@ def fetch(
         raise InvalidSettings(
             f"{sha256[:80]!r} is not a SHA-256.", hint="Give the 64 digits that go with the file."
         )
-    if urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).hostname:
-        raise UntrustedModel(f"The address {url[:80]!r} is not one of the web.")
-    name = name or sha256
+    job = _Download(url, folder / f".{sha256[:32]}.partial", max_bytes, progress, cancel)
+    return _kept(job, f"sha256:{sha256}", folder, name or sha256)
+
+
+def fetch_archive(
+    url: str,
+    checksum: str,
+    *,
+    folder: Path,
+    name: str,
+    max_bytes: int,
+    piece_bytes: int,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Path:
+    """Load a large archive in pieces, or take it from `folder` where it is already.
+
+    Some servers of archives break long transfers; each piece is asked for by itself.
+
+    Parameters
+    ----------
+    url : str
+    checksum : str
+        ``"sha256:..."``, or ``"md5:..."`` where the archive's record gives no other; MD5 finds
+        damage, not ill will, so nothing that is run comes this way.
+    folder : Path
+        As for `fetch`.
+    name : str
+        Name of the file.
+    max_bytes : int
+        Refused beyond.
+    piece_bytes : int
+        Of one request.
+    progress, cancel : callable, optional
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ModelNotFound, UntrustedModel, Cancelled
+        As `fetch`.
+    """
+    kind, _, digits = checksum.lower().partition(":")
+    if len(digits) != _DIGITS.get(kind) or set(digits) - set("0123456789abcdef"):
+        raise InvalidSettings(
+            f"{checksum[:80]!r} is no checksum.", hint="Give sha256: or md5: and the digits."
+        )
+    partial = folder / f".{digits[:32]}.partial"
+    job = _Download(url, partial, max_bytes, progress, cancel, piece_bytes, f"loading {name}")
+    return _kept(job, f"{kind}:{digits}", folder, name)
+
+
+def _kept(job: _Download, checksum: str, folder: Path, name: str) -> Path:
+    """Check address and name, clear up, and load."""
+    if urlsplit(job.url).scheme not in ("https", "http") or not urlsplit(job.url).hostname:
+        raise UntrustedModel(f"The address {job.url[:80]!r} is not one of the web.")
     if Path(name).name != name:
         raise UntrustedModel(f"{name[:80]!r} is not a plain file name.")
     _sweep(folder)
-    job = _Download(url, folder / f".{sha256[:32]}.partial", max_bytes, progress, cancel)
-    return _retrieve(job, sha256, folder, name)
+    return _retrieve(job, checksum, folder, name)
 
 
 def _sweep(folder: Path) -> None:
@@ -108,10 +163,11 @@ def _sweep(folder: Path) -> None:
                     path.unlink()
 
 
-def _retrieve(job: _Download, sha256: str, folder: Path, name: str) -> Path:
+def _retrieve(job: _Download, checksum: str, folder: Path, name: str) -> Path:
     """Let pooch look, load and compare; a wrong hash after a resumed load is tried afresh once."""
     import pooch
 
+    kind = {"sha256": "SHA-256", "md5": "MD5"}[checksum.partition(":")[0]]
     if not (folder / name).is_file() and model_settings().offline:
         raise ModelNotFound(
             f"{job.url} is not on this computer, and loading from the network is switched off.",
@@ -120,15 +176,13 @@ def _retrieve(job: _Download, sha256: str, folder: Path, name: str) -> Path:
     for _ in range(2):
         try:
             with _quiet():
-                found = pooch.retrieve(
-                    job.url, f"sha256:{sha256}", fname=name, path=folder, downloader=job
-                )
+                found = pooch.retrieve(job.url, checksum, fname=name, path=folder, downloader=job)
         except ValueError as error:
             if job.resumed:
                 job.resumed = False
                 continue
             raise UntrustedModel(
-                f"{job.url} gave a file that does not match its SHA-256, and it was deleted.",
+                f"{job.url} gave a file that does not match its {kind}, and it was deleted.",
                 hint="The file was changed on the way or at its source; tell its maintainer.",
             ) from error
         except OSError as error:
@@ -137,7 +191,7 @@ def _retrieve(job: _Download, sha256: str, folder: Path, name: str) -> Path:
                 hint="Choose a folder that you may write to and that has free space.",
             ) from error
         return Path(found)
-    raise UntrustedModel(f"{job.url} gave a file that does not match its SHA-256.")
+    raise UntrustedModel(f"{job.url} gave a file that does not match its {kind}.")
 
 
 @dataclasses.dataclass
@@ -149,6 +203,8 @@ class _Download:
     max_bytes: int
     progress: Progress | None
     cancel: Cancel | None
+    piece_bytes: int | None = None  # of one request; None: all that is missing
+    what: str = "loading the model"
     resumed: bool = False
 
     def __call__(self, url: str, output_file: Any, pooch: Any) -> None:
@@ -166,8 +222,11 @@ class _Download:
         while True:
             before = file.tell()
             try:
-                self._piece(url, file)
-                return
+                if self._piece(url, file):
+                    return
+                if file.tell() == before:
+                    raise requests.ConnectionError("an empty piece")
+                tries = 0
             except requests.RequestException as error:
                 tries = 1 if file.tell() > before else tries + 1
                 if not (_broke(error) and file.tell()) or tries >= _ATTEMPTS:
@@ -183,30 +242,32 @@ class _Download:
             stop_if_cancelled(self.cancel)
             time.sleep(0.05)
 
-    def _piece(self, url: str, file: BinaryIO) -> None:
-        """Ask for what is missing and append it."""
+    def _piece(self, url: str, file: BinaryIO) -> bool:
+        """Ask for what is missing, or the next piece of it, and append it; True when whole."""
         import requests
 
         stop_if_cancelled(self.cancel)
         start = file.tell()
         headers = {"Accept-Encoding": "identity"}
-        if start:
-            headers["Range"] = f"bytes={start}-"
+        if start or self.piece_bytes:
+            stop = str(start + self.piece_bytes - 1) if self.piece_bytes else ""
+            headers["Range"] = f"bytes={start}-{stop}"
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as answer:
             if answer.status_code == 416:  # nothing is missing, or the file shrank: the hash tells
-                return
+                return True
             answer.raise_for_status()
             if start and not _goes_on(answer.headers.get("Content-Range", ""), start):
                 file.seek(0)
                 file.truncate()  # the server begins anew
                 start = 0
-            total = start + int(answer.headers.get("Content-Length") or 0)
+            total = _total(answer, start)
             self._check_size(total)
             for chunk in answer.iter_content(_CHUNK):
                 stop_if_cancelled(self.cancel)
                 self._check_size(file.tell() + len(chunk))
                 file.write(chunk)
-                report(self.progress, file.tell(), max(total, file.tell()), "loading the model")
+                report(self.progress, file.tell(), max(total, file.tell()), self.what)
+        return file.tell() >= total
 
     def _check_size(self, size: int) -> None:
         """Refuse more than was announced."""
@@ -252,6 +313,14 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(quiet)
+
+
+def _total(answer: Any, start: int) -> int:
+    """Return how many bytes the whole file has, as far as the server says."""
+    whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
+    if answer.status_code == 206 and whole.isdecimal():
+        return int(whole)
+    return start + int(answer.headers.get("Content-Length") or 0)
 
 
 def _goes_on(content_range: str, start: int) -> bool:
