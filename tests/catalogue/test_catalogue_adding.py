@@ -119,8 +119,7 @@ def odd_folder(folder: Path) -> dict[str, str]:
     Image.fromarray(picture(7) > 99).save(folder / "good1bit.png")
     write_tiff(folder / "goodfloat.tif", picture(8).astype(np.float32) / 255)
     write_tiff(folder / "goodstack.tif", np.stack([picture(9)] * 3))
-    huge = np.zeros((6000, 5000), np.uint8)
-    huge[::7] = 130
+    huge = np.kron(picture(10), np.ones((150, 150), np.uint8))
     (folder / "goodhuge.png").write_bytes(png(huge, compress_level=1))
     (folder / "onepixel.png").write_bytes(png(np.zeros((1, 1), np.uint8)))
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])

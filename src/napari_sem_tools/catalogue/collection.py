@@ -233,7 +233,7 @@ class Catalogue:
         """
         identity = "" if self._source is None else self._source.identity
         with self._reading() as db:
-            row = db.execute(
+            images, gone, failed, kept = db.execute(
                 "SELECT (SELECT count(*) FROM images), "
                 "(SELECT count(*) FROM images WHERE present = 0), "
                 "(SELECT count(*) FROM files WHERE error IS NOT NULL AND gone IS NULL), "
@@ -242,7 +242,7 @@ class Catalogue:
                 (identity,),
             ).fetchone()
             journal = db.execute("PRAGMA journal_mode").fetchone()[0]
-        return Counts(*(int(number) for number in row), journal=str(journal))
+        return Counts(int(images), int(gone), int(failed), int(kept), str(journal))
 
     def failures(self, folder: str | os.PathLike[str] | None = None) -> list[Failure]:
         """List the files that could not be catalogued, and why.

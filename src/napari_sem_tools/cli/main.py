@@ -30,6 +30,8 @@ COMMANDS: dict[str, str] = {  # name: what it does; cli/<name>.py does it
     "focus": "score the focus of images, find the best position of a series, watch a folder",
     "simulate": "make images of particles with exact masks",
     "train": "train networks on a folder of images and masks",
+    "catalogue": "index folders of images; find them by what they are and by what they look like",
+    "dataset": "fetch published sets of images",
     "gui": "open napari with the given images",
     "models": "list, show, import, export, verify and remove models",
     "doctor": "what is installed and what works",
