@@ -38,8 +38,6 @@ SETS = {  # none of them is a tested specimen
 SCENES, SCENE_PX, CROPS = 60, 384, 4
 SHARES = (0.45, 1.0)  # side of a crop, of the side of the field
 LEAST_SPREAD = 1e-3
-    95.0  # of pictures, judged by those of other sources, that shall count as micrographs
-)
 
 Rows = NDArray[np.float64]
 

@@ -56,9 +56,10 @@ def classify(
     -------
     DataFrame
         A row an image: ``image``, ``category``, ``confidence``, ``answer`` (one of `ANSWERS`),
-        ``reason`` (why it is no micrograph), ``possible`` (the conformal set, likeliest first), ``in_domain``, ``distance``,
-        ``nearest`` (the example that is most alike), the probability of every category as
-        ``p <category>``, and ``error`` for what could not be read.
+        ``reason`` (why it is no micrograph), ``possible`` (the conformal set, likeliest
+        first), ``in_domain``, ``distance``, ``nearest`` (the example that is most alike), the
+        probability of every category as ``p <category>``, and ``error`` for what could not be
+        read.
 
     Raises
     ------

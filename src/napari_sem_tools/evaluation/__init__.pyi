@@ -1,5 +1,8 @@
 from .classes import ClassScores as ClassScores
 from .classes import evaluate_classes as evaluate_classes
+from .classes_of_images import ImageClassScores as ImageClassScores
+from .classes_of_images import evaluate_images as evaluate_images
+from .classes_of_images import separation as separation
 from .counts import ImageCounts as ImageCounts
 from .counts import count_image as count_image
 from .estimates import Estimate as Estimate
