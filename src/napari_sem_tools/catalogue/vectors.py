@@ -13,6 +13,7 @@ import dataclasses
 import json
 import logging
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -29,6 +30,7 @@ _HEADER_BYTES: Final = 512
 _BLOCK: Final = 4096  # vectors at a time: 6 MB of float32 at 384 numbers
 _TAIL: Final = 4096  # vectors beyond the file that are read from the database ...
 _TAIL_SHARE: Final = 0.1  # ... or this share of the file, before it is made again
+_STALE_S: Final = 3600.0  # after which an unfinished file belongs to nobody
 _AGREE: Final = 2e-3  # by which file and database may differ in a scalar product
 _log = logging.getLogger("napari_sem_tools")
 
@@ -273,6 +275,10 @@ class Vectors:
     def _write(self, key: str) -> None:
         """Write all vectors to a new mapped file, then delete the older ones."""
         older = self._files()
+        for left in self._folder.glob(".vectors-*.partial"):  # of a crash
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _STALE_S:
+                    left.unlink()
         self._db.execute("BEGIN")  # all is read from one state
         try:
             count, last = self._db.execute(

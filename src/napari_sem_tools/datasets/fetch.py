@@ -122,6 +122,7 @@ def fetch_nffa(
     wanted = _wanted(categories)
     _check_place(folder)
     with only_writer(folder / CARD):
+        _sweep(folder)
         card = _card(folder, record)
         files = _files(record, wanted, card)
         _check_space(folder, files, card)
@@ -202,6 +203,13 @@ def _check_place(folder: Path) -> None:
     others = [p for p in folder.iterdir() if not p.name.startswith(".")]
     if others and not (folder / CARD).is_file() and [p.name for p in others] != [ARCHIVES_FOLDER]:
         raise OutputExists(f"{folder} holds other things already.", hint="Choose another folder.")
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what a crash left of an unfinished ``dataset.json``; the lock is ours and stays."""
+    for path in folder.glob(f".{CARD}.*.partial"):
+        if path.name != f".{CARD}.lock.partial":
+            path.unlink(missing_ok=True)
 
 
 def _card(folder: Path, record: str) -> dict[str, Any]:
