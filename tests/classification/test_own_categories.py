@@ -81,18 +81,28 @@ def test_every_head_tells_clouds_apart_that_it_has_not_seen(name):
 def test_the_linear_probe_is_at_the_minimum_of_its_loss():
     vectors, labels = clouds(spread=0.6)
     best = fit_linear(vectors, labels, 3, 1.0)
-    scale = np.sqrt(vectors.shape[1])
+    middle = vectors.mean(0)
+    variance = vectors.var(0)
+    spread = np.sqrt(0.5 * (variance + variance.mean()))
 
     def loss(weights, offsets):
         chance = softmax(vectors @ weights.T + offsets)
         own = -np.log(chance[np.arange(len(labels)), labels]).mean()
-        return own + 0.5 * np.square(weights / scale).sum() / len(labels)
+        return own + 0.5 * np.square(weights * spread).sum() / len(labels)
 
     lowest = loss(best.weights, best.offsets)
     rng = np.random.default_rng(0)
     for _ in range(20):
-        step = 0.05 * rng.normal(size=best.weights.shape)
-        assert loss(best.weights + step, best.offsets) > lowest
+        step = 0.3 * rng.normal(size=best.weights.shape)
+        assert loss(best.weights + step, best.offsets - step @ middle) > lowest
+
+
+def test_what_all_examples_share_counts_nothing():
+    vectors, labels = clouds(spread=0.1)
+    moved = 0.02 * vectors + np.float32(0.2)  # small differences round a common vector
+    for row in HEADS.values():
+        scores = left_out(row, row.strengths[-1], moved, moved, labels, np.arange(len(labels)))
+        assert (scores.argmax(1) == labels).mean() > 0.95
 
 
 def test_a_rare_category_weighs_as_much_as_a_common_one():

@@ -21,6 +21,8 @@ Numbers = NDArray[np.intp]
 _FEW: Final = 20  # examples; up to here each group is left out by itself
 _PARTS: Final = 5  # groups are left out together, with more examples than that
 _STEPS: Final = 60  # of the minimiser
+_LEAST_VARIANCE: Final = 1e-8
+_NEVER: Final = 1e6  # below all scores
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,23 +53,24 @@ class Head:
 
 
 def fit_prototypes(vectors: Vectors, labels: Numbers, count: int, strength: float = 1.0) -> Head:
-    """Take the mean direction of each category as its prototype.
+    """Take the mean of each category as its prototype; the nearest one decides.
 
     Parameters
     ----------
     vectors : float32 array (n, dimension)
-        Of length 1.
     labels : int array (n,)
         Number of the category of each.
     count : int
-        Number of categories; one without examples gets a score of 0.
+        Number of categories; one without examples is never the nearest.
     strength : float
         Not used; prototypes have nothing to tune.
 
     Returns
     -------
     Head
-        Scores are cosines.
+        Scores are half the squared distances, negative, less what all categories share.
+        Distances are in spreads of the examples, so that what all examples have in common
+        counts nothing.
 
     References
     ----------
@@ -77,13 +80,17 @@ def fit_prototypes(vectors: Vectors, labels: Numbers, count: int, strength: floa
     Examples
     --------
     >>> head = fit_prototypes(np.eye(2, dtype=np.float32), np.array([0, 1]), 2)
-    >>> head.scores(np.array([[0.6, 0.8]], np.float32)).round(1).tolist()
-    [[0.6, 0.8]]
+    >>> head.scores(np.array([[0.6, 0.8]], np.float32)).argmax(1).tolist()
+    [1]
     """
-    sums = np.zeros((count, vectors.shape[1]))
-    np.add.at(sums, labels, vectors)
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    return Head(sums / np.maximum(length, 1e-12), np.zeros(count))
+    middle, spread = _scale(vectors, labels)
+    table = (vectors - middle) / spread
+    sums = np.zeros((count, table.shape[1]))
+    np.add.at(sums, labels, table)
+    share = np.bincount(labels, minlength=count)[:, None]
+    means = sums / np.maximum(share, 1)
+    offsets = np.where(share[:, 0] > 0, -0.5 * np.square(means).sum(1), -_NEVER)
+    return _unscaled(means, offsets, middle, spread)
 
 
 def fit_linear(vectors: Vectors, labels: Numbers, count: int, strength: float = 1.0) -> Head:
@@ -92,12 +99,12 @@ def fit_linear(vectors: Vectors, labels: Numbers, count: int, strength: float = 
     Parameters
     ----------
     vectors : float32 array (n, dimension)
-        Of length 1.
     labels : int array (n,)
     count : int
         Number of categories.
     strength : float
-        How far the fit follows the examples: the inverse of the penalty (C).
+        How far the fit follows the examples: the inverse of the penalty (C), for vectors
+        in spreads of the examples.
 
     Returns
     -------
@@ -111,12 +118,11 @@ def fit_linear(vectors: Vectors, labels: Numbers, count: int, strength: float = 
     """
     from scipy.optimize import minimize
 
-    scale = np.sqrt(vectors.shape[1])
-    table = np.column_stack([vectors * scale, np.ones(len(vectors))])
+    middle, spread = _scale(vectors, labels)
+    table = np.column_stack([(vectors - middle) / spread, np.ones(len(vectors))])
     truth = np.eye(count)[labels]
-    share = np.bincount(labels, minlength=count)
-    weight = (len(labels) / np.maximum(share * np.count_nonzero(share), 1))[labels]
-    penalty = np.ones(table.shape[1]) / (strength * len(labels))
+    weight = _balance(labels)
+    penalty = np.full(table.shape[1], 1 / (strength * len(labels)))
     penalty[-1] = 0  # of the offset
 
     def loss(flat: Table) -> tuple[float, Table]:
@@ -125,15 +131,35 @@ def fit_linear(vectors: Vectors, labels: Numbers, count: int, strength: float = 
         scores -= scores.max(1, keepdims=True)
         chance = np.exp(scores)
         total = chance.sum(1, keepdims=True)
-        surprise = weight @ (np.log(total[:, 0]) - (scores * truth).sum(1)) / len(labels)
-        slope = ((chance / total - truth) * weight[:, None]).T @ table / len(labels)
+        surprise = weight @ (np.log(total[:, 0]) - (scores * truth).sum(1))
+        slope = ((chance / total - truth) * weight[:, None]).T @ table
         slope += weights * penalty
         return float(surprise + 0.5 * (np.square(weights) * penalty).sum()), slope.ravel()
 
     start = np.zeros(count * table.shape[1])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
     weights = found.x.reshape(count, -1)
-    return Head(weights[:, :-1] * scale, weights[:, -1].copy())
+    return _unscaled(weights[:, :-1], weights[:, -1], middle, spread)
+
+
+def _balance(labels: Numbers) -> Table:
+    """Weigh examples so that all categories that occur weigh the same, 1 in all."""
+    share = np.bincount(labels)
+    return np.asarray(1 / (share[labels] * np.count_nonzero(share)))
+
+
+def _scale(vectors: Vectors, labels: Numbers) -> tuple[Table, Table]:
+    """Return middle and spread of the examples, the spread half way to that of all numbers."""
+    weight = _balance(labels)
+    middle = weight @ vectors
+    variance = weight @ np.square(vectors - middle)
+    return middle, np.sqrt(0.5 * (variance + variance.mean()) + _LEAST_VARIANCE)
+
+
+def _unscaled(weights: Table, offsets: Table, middle: Table, spread: Table) -> Head:
+    """Make a head of vectors out of one of scaled vectors."""
+    raw = weights / spread
+    return Head(raw, offsets - raw @ middle)
 
 
 Fit = Callable[[Vectors, Numbers, int, float], Head]
@@ -160,7 +186,7 @@ class HeadRow:
 HEADS: Final[Mapping[str, HeadRow]] = {
     "prototypes": HeadRow(fit_prototypes, (1.0,), "nearest mean; good from one example"),
     "linear": HeadRow(
-        fit_linear, (0.03, 0.3, 3.0), "logistic regression; better from about ten examples"
+        fit_linear, (0.01, 0.1, 1.0), "logistic regression; better from about ten examples"
     ),
 }
 """The heads by name."""
