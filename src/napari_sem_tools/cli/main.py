@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {  # name: what it does; cli/<name>.py does it
     "segment": "find the particles and write label images",
     "measure": "measure labelled particles and write a table",
     "evaluate": "score found particles against the truth",
+    "classify": "teach categories from a few examples, and say which one images are of",
     "focus": "score the focus of images, find the best position of a series, watch a folder",
     "simulate": "make images of particles with exact masks",
     "train": "train networks on a folder of images and masks",
