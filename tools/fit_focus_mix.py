@@ -41,7 +41,7 @@ from train_focus import source_of
 
 KEPT = Path(__file__).resolve().parents[1] / "src/napari_sem_tools/focus/mix.npz"
 SCENES, SCENE_PX = 100, 512
-MEMBERS, HIDDEN, EPOCHS, BATCH, RATE, DECAY = 4, (64, 32), 40, 512, 4e-3, 1e-3
+MEMBERS, HIDDEN, EPOCHS, BATCH, RATE, DECAY = 6, (64, 32), 40, 512, 4e-3, 1e-3
 DROPPED, SHAKEN = 0.3, 0.1
 CLASSES = 4  # of noise, with as many frames each
 COVERED = 0.90
@@ -73,10 +73,12 @@ class Drawing:
 DRAWINGS = {
     "plain": Drawing((1.0, 1.5, 2.2), 2, 4, spoilt=False),
     "spoilt": Drawing((1.0, 1.8), 2, 4, spoilt=True),
+    "far": Drawing((1.0,), 1, 4, spoilt=False),
 }
 TILES = {"superalloy": 2, "coating": 6, "powder": 8, "msa": 2}
 DOSES = (np.inf, 100.0, 20.0, 5.0)
 LEAST_DOSE, MOST_BLUR_PX = 100.0, 1.1  # of a scene that is sharp and clear
+LEAST = -4.0  # below 0 the scale goes on, so that far frames keep their order
 FAR = (0.3, 9.0)  # share of frames of a scene blurred beyond the scale, and by how much, px
 
 
@@ -143,7 +145,7 @@ def drawn(
             for box in boxes:
                 for dose in DOSES:
                     image = recorded(spread[box], dose * np.exp(rng.uniform(-0.5, 0.5)), rng)
-                    yield image, max(10.0 - sigma / SIGMA_PER_STEP_PX, 0.0)
+                    yield image, max(10.0 - sigma / SIGMA_PER_STEP_PX, LEAST)
 
 
 def of_scene(number: int, kind: str) -> Iterator[tuple[Rows, float]]:
@@ -213,10 +215,10 @@ def gathered(data: Path, cache: Path) -> Set:
     for kind, how in DRAWINGS.items():
         for picture in real:
             rng = np.random.default_rng(seed_of(picture.name, kind))
-            frames = drawn(picture.grey, how, rng)
+            frames = drawn(picture.grey, how, rng, float(kind == "far"))
             path = cache / f"{kind}-{picture.name}.npz"
             parts.append((*kept(path, frames), picture.group, False))
-        for number in range(SCENES):
+        for number in range(SCENES if kind != "far" else 0):  # scenes are drawn far as well
             path = cache / f"{kind}-scene-{number}.npz"
             parts.append((*kept(path, of_scene(number, kind)), f"scene-{number}", False))
     parts = [part for part in parts if len(part[0])]

@@ -32,6 +32,8 @@ ratio, the contrast, and the reasons in words. The data bar and burnt-in letters
   few small perceptrons. It needs NumPy and SciPy.
 - `network` is the small network of the package. It needs PyTorch.
 - `auto` is the network where PyTorch and the model are at hand, else the mix.
+- `both` is the mean of the two. Their errors differ, so that it is the surest for a single image;
+  it takes the time of both.
 
 Tiles of an image weigh by how sure they are. Tiles of one image err alike, so more of them do not
 make the interval narrower. A smooth specimen in focus looks like a sharp one out of focus: where

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from napari_sem_tools.errors import InvalidSettings
-from napari_sem_tools.focus import blur_of_score, focus, score_of_blur
+from napari_sem_tools.focus import FocusScore, blur_of_score, focus, score_of_blur
+from napari_sem_tools.focus.score import joined
 
 
 def test_score_and_blur_are_each_other_turned_round() -> None:
@@ -35,3 +36,14 @@ def test_the_public_name_can_be_called_whatever_was_imported_first(first: str) -
         "from napari_sem_tools.focus import FocusScore"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_two_methods_join_to_their_mean_and_the_interval_holds_both() -> None:
+    network = FocusScore(4.0, (3.5, 4.5), blur_px=2.4, blur_nm=24.0, snr=3.0, contrast=0.3)
+    both = joined(network, FocusScore(8.0, (7.5, 8.5), blur_px=0.8, blur_nm=8.0))
+    assert (both.score, both.method) == (6.0, "both")
+    assert both.interval[0] <= 4.0
+    assert both.interval[1] >= 8.0
+    assert both.blur_nm == pytest.approx(10 * both.blur_px)
+    nothing = FocusScore(0.0, (0.0, 0.0), information=False)
+    assert not joined(network, nothing).information

@@ -60,7 +60,7 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("scoring")
     group.add_argument(
         "--method",
-        choices=("auto", "mix", "network"),
+        choices=("auto", "mix", "network", "both"),
         default="auto",
         help="mix needs no PyTorch; auto: the network where it can run (default)",
     )

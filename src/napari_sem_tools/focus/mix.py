@@ -25,6 +25,7 @@ TILE_PX: Final = (240, 320)
 MOST_TILES: Final = 12
 _BEST: Final = 10.0
 _LEAST_VALID: Final = 0.5  # of a tile; with less it is left out
+_BEND: Final = 0.4  # points; below, scores approach 0 and never reach it
 _OUTLIER: Final = 4.0  # spreads from the middle
 _LN_SQUARED: Final = (-6.0, 4.0)  # bounds of ln of the expected squared error
 
@@ -80,7 +81,7 @@ class Mix:
         scores = _BEST * said[..., 0]
         squared = np.exp(np.clip(said[..., 1], *_LN_SQUARED)).mean(axis=0)
         error = np.sqrt(squared + scores.var(axis=0))
-        return np.clip(scores.mean(axis=0), 0.0, _BEST), error
+        return np.minimum(_floored(scores.mean(axis=0)), _BEST), error
 
     def __call__(self, rows: NDArray[np.floating[Any]]) -> tuple[Row, Row]:
         """Return score and half width of the interval of tiles.
@@ -116,6 +117,11 @@ class Mix:
         weight = 1 / half**2
         weight /= weight.sum()
         return float(score @ weight), float(half @ weight)
+
+
+def _floored(score: Row) -> Row:
+    """Bend scores near the end of the scale towards 0, so that they keep their order."""
+    return np.where(score > _BEND, score, _BEND * np.exp(np.minimum(score / _BEND - 1, 0)))
 
 
 def tiles_of(picture: Picture) -> list[Picture]:
