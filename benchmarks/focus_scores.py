@@ -7,7 +7,8 @@ each held out once: its score is that of the mix of its fold, which ``tools/fit_
 DATA_DIR CACHE2`` left behind.  ``bam`` and ``emps`` (``emps60``: 60 of its pictures) are held-out
 sources, scored by the mix of the package.  Intervals of a fold have the width that the other folds
 set.  Single measures (``--measures``) are turned into scores by a rising or falling course fitted
-to frames of the clean pictures of other folds.  ``--also NAME=FILE`` adds a row of
+to frames of the clean pictures of other folds.  ``--network`` adds the network by what
+``benchmarks/focus_network.py`` left in CACHE, and both joined.  ``--also NAME=FILE`` adds a row of
 scores made elsewhere: an NPZ with score, and low and high if there are intervals, one a frame.
 """
 
@@ -29,9 +30,11 @@ from napari_sem_tools.focus.features import features
 from napari_sem_tools.focus.measures import MEASURES, measures_of
 from napari_sem_tools.focus.mix import Mix, mix_of, read_mix
 from napari_sem_tools.focus.picture import Picture
+from napari_sem_tools.focus.score import JOINED
 
 SINGLE = ("NETP", "BAND", "LoG2/var", "SIGM", "EDGW", "LAPV", "VABS")
 FOLDS, CLASSES, COVERED = 5, 4, 0.90
+SCORE, SPREAD, NINETY = 5, 11, 1.645  # places among the numbers of the network
 STORE = 500  # frames between two savings of the numbers
 
 Rows = NDArray[np.float32]
@@ -172,6 +175,21 @@ def widened(miss: Rows, error: Rows, snr: Rows, frames: Frames) -> NDArray[np.fl
     return half
 
 
+def with_network(
+    rows: Rows, score: Rows, bounds: Rows
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return scores and bounds of the network, and of network and mix joined as `focus` does."""
+    other = np.clip(10 * rows[:, SCORE], 0, 10)
+    wide = NINETY * 10 * np.exp(np.clip(rows[:, SPREAD], -6, 4) / 2)
+    half = np.maximum(bounds[:, 1] - score, score - bounds[:, 0])
+    both, between = 0.5 * (score + other), 0.5 * np.abs(score - other)
+    joint = np.maximum(JOINED * 0.5 * (half + wide), between)
+    return {
+        name: (middle, np.stack([np.maximum(middle - h, 0), np.minimum(middle + h, 10)], axis=1))
+        for name, middle, h in (("network", other, wide), ("both", both, joint))
+    }
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -180,6 +198,7 @@ def main() -> None:
     parser.add_argument("which", nargs="+", choices=["clean", "bam", "emps", "emps60"])
     parser.add_argument("--mixes", type=Path, required=True, help="folder of fold-0.npz ...")
     parser.add_argument("--measures", action="store_true", help="single measures too")
+    parser.add_argument("--network", action="store_true", help="of rows_SET.npz in CACHE")
     parser.add_argument("--also", nargs="*", default=[], help="NAME=FILE, one set at a time")
     options = parser.parse_args()
     folds = []
@@ -208,6 +227,10 @@ def main() -> None:
         rows, names = numbers(options.cache / f"features_{which}.npz", frames.images, features)
         score, bounds = mixed(rows, names, frames, folds if which == "clean" else [])
         print(line("mix", frames, score, bounds), flush=True)
+        if options.network:
+            with np.load(options.cache / f"rows_{which}.npz") as part:
+                for name, found in with_network(part["rows"], score, bounds).items():
+                    print(line(name, frames, *found), flush=True)
         for name, file in (text.split("=", 1) for text in options.also):
             with np.load(file) as part:
                 has = "low" in part.files

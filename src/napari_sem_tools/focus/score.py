@@ -29,7 +29,7 @@ BEST: Final = 10.0
 _BLURRED_PX: Final = 0.4
 _FEW_ELECTRONS_SNR: Final = 2.0
 _LOW_CONTRAST: Final = 0.08
-_JOINED: Final = 0.9  # interval of the mean of two methods over the mean of their intervals
+JOINED: Final = 0.9  # interval of the mean of two methods over the mean of their intervals
 _UNSURE: Final = 2.0  # half width of the interval, points
 
 Method = Literal["auto", "mix", "network", "both"]
@@ -273,7 +273,7 @@ def joined(network: FocusScore, mix: FocusScore) -> FocusScore:
     if not (network.information and mix.information):
         return network if not network.information else mix
     score = 0.5 * (network.score + mix.score)
-    half = _JOINED * 0.5 * sum(_half(one) for one in (network, mix))
+    half = JOINED * 0.5 * sum(_half(one) for one in (network, mix))
     half = max(half, 0.5 * abs(network.score - mix.score))
     blur = float(blur_of_score(score))
     known = [one.blur_nm / one.blur_px for one in (network, mix) if one.blur_nm and one.blur_px]
