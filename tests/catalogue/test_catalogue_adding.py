@@ -400,3 +400,17 @@ def test_real_files_bring_magnification_date_and_instrument(
         assert table["magnification"].notna().any() and table["acquired"].notna().any()
         lowest = table["magnification"].min()
         assert len(catalogue.query(magnification_max=lowest)) >= 1
+
+
+@pytest.mark.data
+def test_every_nffa_picture_at_hand_is_catalogued_with_the_packaged_texture(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    folder = shared_data / "nffa"
+    count = sum(1 for path in folder.rglob("*") if path.suffix in (".png", ".jpg"))
+    with catalogue_at(tmp_path / "index", embedding="texture") as catalogue:
+        added = catalogue.add(folder)
+        assert (added.new + added.copies, added.failed) == (count, 0)
+        assert catalogue.counts().vectors == added.new
+        table = catalogue.query(limit=1)
+        assert len(catalogue.similar(table["path"].iloc[0], count=5)) == 5

@@ -46,7 +46,7 @@ def plane(blocks: Blocks, dimension: int) -> tuple[Ids, NDArray[np.float64], tup
     >>> points = np.array([[0, 0, 0], [2, 0, 0], [4, 1, 0], [6, 0, 0]], np.float32)
     >>> ids, places, shares = plane(lambda: [(np.arange(4), points)], 3)
     >>> places[:, 0].round(1).tolist(), round(shares[0], 2)
-    ([-3.0, -1.0, 1.0, 3.0], 0.96)
+    ([-3.0, -1.0, 1.0, 3.0], 0.97)
     """
     count, total = 0, np.zeros(dimension)
     products = np.zeros((dimension, dimension))
