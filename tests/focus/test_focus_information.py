@@ -70,3 +70,9 @@ def test_real_tiles_hold_information_at_every_blur_and_dose(shared_data: Path) -
         for frame in focus_frames(Path(path).name, imread(shared_data / path)):
             if frame.psf == "gauss" and frame.position in (-10, -5, 0):
                 assert no_information(picture_of(frame.image)) == "", (path, frame.dose)
+
+
+def test_the_smallest_image_is_judged_as_well() -> None:
+    assert no_information(picture_of(_noise(15)[:32, :32])) == "noise alone"
+    stripes = 120 + 60 * np.sin(np.arange(32) / 3.0) + RNG.normal(0, 5, (32, 32))
+    assert no_information(picture_of(stripes)) == ""

@@ -15,8 +15,10 @@ _FLAT: Final = 1e-3  # standard deviation over the range of the type, or over th
 _END: Final = 0.02  # of the range: as dark as black, as light as white
 _MOST: Final = 0.98  # of the pixels
 _NOISE_Z: Final = 5.0  # standard errors that power or correlation must stand above white noise
-_BANDS: Final = ((0.004, 0.02), (0.02, 0.05), (0.05, 0.1), (0.1, 0.2))
-_PEAK: Final = 60.0  # over the median of its column; of noise the largest of 40,000 is near 16
+_BANDS: Final = ((0.0, 0.02), (0.02, 0.05), (0.05, 0.1), (0.1, 0.2))  # cycles/px, slow axis
+_WIDEST: Final = (0.02, 0.05, 0.15, 0.5)  # cycles/px on the fast axis
+_FINE: Final = 0.25  # cycles/px; above, noise is all there is of most images
+_PEAK: Final = 40.0  # over the mean of its column; of noise the largest of 40,000 is near 16
 _JOINED: Final = 6.0  # coefficients for each free one: Hann's window, detectors of some px
 _CLIPPED: Final = 0.9  # of the pixels at either end, with next to nothing between
 
@@ -86,19 +88,23 @@ def _is_saturated(picture: Picture) -> bool:
 def _is_noise(picture: Picture) -> bool:
     """Tell whether power does not depend on the frequency along the slow axis."""
     spectrum = picture.spectrum
-    inner = np.square(np.abs(spectrum.transform[:, 1:]))  # without the mean of each line,
-    if (inner.max(axis=0) > _PEAK * np.median(inner, axis=0)).any():  # which detectors shift
+    power = np.square(np.abs(spectrum.transform[:, 1:]))  # detectors shift the mean of a line
+    slow = np.abs(np.fft.fftfreq(spectrum.shape[0]))
+    fast = np.fft.rfftfreq(spectrum.shape[1])[1:]
+    level = power[slow > _FINE].mean(axis=0, dtype=np.float64)  # white along the slow axis
+    if not (level > 0).all():
         return False
-    power = inner.mean(axis=1, dtype=np.float64)
-    frequency = np.abs(np.fft.fftfreq(spectrum.shape[0]))
-    level = float(np.median(power))
-    if level <= 0:
+    ratio = power / level
+    if (ratio > _PEAK).any():
         return False
-    for low, high in _BANDS:
-        inside = (frequency >= low) & (frequency < high)
-        count = inside.sum() * inner.shape[1] / _JOINED
-        if count > 0 and power[inside].mean() > level * (1 + _NOISE_Z / np.sqrt(count)):
-            return False
+    for widest in _WIDEST:
+        number = max(int((fast < widest).sum()), 1)
+        columns = ratio[:, :number].mean(axis=1, dtype=np.float64)
+        for low, high in _BANDS:
+            inside = (slow >= low) & (slow < high)
+            count = inside.sum() * number / _JOINED
+            if count > 0 and columns[inside].mean() > 1 + _NOISE_Z / np.sqrt(count):
+                return False
     lags = spectrum.autocovariance
     zero, one = float(lags[0, 0]), float(lags[1, 0])
     return bool(one < zero * _NOISE_Z * np.sqrt(_JOINED / picture.grey.size))
