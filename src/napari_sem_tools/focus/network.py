@@ -45,6 +45,7 @@ _SCALE: Final = 10.0  # the network gives a tenth of the score
 _NINETY: Final = 1.645  # standard deviations of a 90 % interval
 _LN_VARIANCE: Final = (-6.0, 4.0)
 _ASTIGMATIC: Final = 0.3
+_SURE: Final = 2.0  # standard deviations
 _BLURRED_PX: Final = 0.4  # less is no reason
 
 
@@ -59,6 +60,7 @@ class Reading:
     blur_px : float
         Whole blur, that in focus included: standard deviation of the point spread.
     astigmatism : (float, float) or None
+        None where it is not sure.
     snr : float or None
         Variance of the signal over that of the noise.
     information : float
@@ -374,10 +376,19 @@ def _joined(rows: NDArray[np.float32]) -> Reading:
         score=float(_SCALE * mean[_SCORE]),
         sd=float(_SCALE * np.sqrt(variance[_SCORE])),
         blur_px=float(np.exp(mean[_BLUR])),
-        astigmatism=(float(mean[_FIRST]), float(mean[_SECOND])),
+        astigmatism=_sure_vector(mean, variance),
         snr=float(np.exp(mean[_SNR])),
         information=float(informs.max()),
     )
+
+
+def _sure_vector(
+    mean: NDArray[np.float64], variance: NDArray[np.float64]
+) -> tuple[float, float] | None:
+    """Return the vector of astigmatism where it is more than twice its standard deviation."""
+    first, second = float(mean[_FIRST]), float(mean[_SECOND])
+    spread = float(np.sqrt((variance[_FIRST] + variance[_SECOND]) / 2))
+    return (first, second) if np.hypot(first, second) > _SURE * spread else None
 
 
 def _of_scores(scores: NDArray[np.float32], card: Any) -> Reading:
