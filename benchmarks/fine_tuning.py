@@ -45,8 +45,9 @@ from napari_sem_tools.training.settings import TrainingSettings
 SETS = {"bam": ("bam", 712, 30), "emps-train": ("emps-train", None, 1)}  # folder, rows, crumbs
 PIXEL_NM = {"bam": 7.34375}
 SHOWN = (
-    "mean_ap50", "mean_ap75", "mean_pq", "mean_aji", "pooled_recall", "pooled_ecd_d50_err",
-    "pooled_ecd_d10_err", "pooled_ecd_d90_err", "pooled_w1_px", "pooled_w1_nm",
+    "mean_ap50", "mean_ap75", "mean_pq", "mean_aji", "pooled_recall", "pooled_merged",
+    "pooled_false_piece", "pooled_ecd_d50_err", "pooled_ecd_d10_err", "pooled_ecd_d90_err",
+    "pooled_w1_px", "pooled_w1_nm",
 )  # fmt: skip
 WAYS = ("sizes unknown", "size told")
 STEPS_PER_EPOCH = 50
