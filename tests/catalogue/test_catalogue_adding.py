@@ -14,10 +14,10 @@ import pytest
 from collections_for_tests import COARSE, catalogue_at, fill, picture, png, score
 from PIL import Image
 
-from napari_sem_tools.catalogue import Added, Failure, VectorSource
+from napari_sem_tools.catalogue import Added, Failure, VectorSource, adding, database
 from napari_sem_tools.catalogue.database import FILE_NAME
 from napari_sem_tools.catalogue.entries import file_sha256
-from napari_sem_tools.errors import Cancelled, OutputExists, UnreadableFile
+from napari_sem_tools.errors import Cancelled, OutputExists, SemError, UnreadableFile
 from napari_sem_tools.files import only_writer
 from napari_sem_tools.tiff import write_tiff
 
@@ -304,8 +304,6 @@ def test_on_a_network_share_the_rollback_journal_is_used(tmp_path: Path, monkeyp
 
 
 def test_where_the_log_does_not_work_the_rollback_journal_is_used(tmp_path, monkeypatch) -> None:
-    from napari_sem_tools.catalogue import database
-
     real = database._journal
 
     def broken(connection: sqlite3.Connection, mode: str) -> str:
@@ -338,7 +336,30 @@ def test_without_a_catalogue_nothing_is_made_and_the_path_is_named(tmp_path: Pat
             catalogue.query()
         with pytest.raises(UnreadableFile, match="no file or folder"):
             catalogue.add(tmp_path / "nothing")
+        with pytest.raises(UnreadableFile, match="no catalogue at"):
+            catalogue.set_category(1, "Tips")
+        with pytest.raises(UnreadableFile, match="no catalogue at"):
+            catalogue.forget_gone()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_said_and_the_next_run_goes_on(tmp_path: Path, monkeypatch) -> None:
+    fill(tmp_path / "images", 120)
+    real = database._create
+
+    def small(connection: sqlite3.Connection) -> None:
+        real(connection)
+        connection.execute("PRAGMA max_page_count = 36")
+
+    with catalogue_at(tmp_path / "index") as catalogue:
+        monkeypatch.setattr(adding, "_COMMIT_EVERY", 5)
+        monkeypatch.setattr(database, "_create", small)
+        with pytest.raises(SemError, match="full"):
+            catalogue.add(tmp_path / "images")
+        done = len(catalogue)
+        assert 0 < done < 120 and done % 5 == 0
+        monkeypatch.setattr(database, "_create", real)
+        assert catalogue.add(tmp_path / "images") == Added(known=done, new=120 - done)
 
 
 @pytest.mark.parametrize("content", [b"SQLite format 3\0" + b"x" * 5000, b"no database" * 400])

@@ -125,7 +125,7 @@ class Adding:
         Cancelled
             What was done is kept.
         """
-        total = sum(1 for root in roots for _ in image_files(root, leave_out=leave_out))
+        total = self._count(roots, leave_out)
         try:
             for root in roots:
                 self._mark_gone(root)
@@ -145,6 +145,16 @@ class Adding:
         self._commit()
         report(progress, total, total, "catalogued")
         return Added(**self._counts)
+
+    def _count(self, roots: Sequence[Path], leave_out: Path) -> int:
+        """Count the files, which on a slow disk takes a while and may be cancelled."""
+        total = 0
+        for root in roots:
+            for _ in image_files(root, leave_out=leave_out):
+                total += 1
+                if total % _LISTED == 0:
+                    stop_if_cancelled(self._cancel)
+        return total
 
     # --- transactions --------------------------------------------------------------------------
 

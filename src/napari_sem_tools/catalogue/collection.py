@@ -196,7 +196,7 @@ class Catalogue:
             raise InvalidSettings(f"confidence = {confidence} is not between 0 and 1.")
         numbers = [images] if isinstance(images, int | np.integer) else list(images)
         said = (category, confidence, origin) if category is not None else (None, None, None)
-        with writer(self.path, journal=self._journal) as db:
+        with writer(self.path, journal=self._journal, create=False) as db:
             db.execute("BEGIN IMMEDIATE")
             changed = db.executemany(
                 "UPDATE images SET category = ?, category_confidence = ?, category_origin = ? "
@@ -214,7 +214,7 @@ class Catalogue:
         int
             How many images were removed.
         """
-        with writer(self.path, journal=self._journal) as db:
+        with writer(self.path, journal=self._journal, create=False) as db:
             db.execute("BEGIN IMMEDIATE")
             removed = db.execute("DELETE FROM images WHERE present = 0").rowcount
             db.execute("DELETE FROM files WHERE gone IS NOT NULL")

@@ -53,14 +53,18 @@ def database_errors(place: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writer(place: Path, *, journal: Journal = "auto") -> Iterator[sqlite3.Connection]:
-    """Open a catalogue to change it, making it if need be; a second writer is refused.
+def writer(
+    place: Path, *, journal: Journal = "auto", create: bool = True
+) -> Iterator[sqlite3.Connection]:
+    """Open a catalogue to change it; a second writer is refused.
 
     Parameters
     ----------
     place : Path
         The folder of the catalogue.
     journal : {"auto", "wal", "rollback"}
+    create : bool
+        Make it where there is none.
 
     Yields
     ------
@@ -71,10 +75,14 @@ def writer(place: Path, *, journal: Journal = "auto") -> Iterator[sqlite3.Connec
     ------
     OutputExists
         Another program is writing it.
+    UnreadableFile
+        There is none, it is damaged, or a later program made it.
     SemError
-        It cannot be written to, is damaged, or was made by a newer program.
+        It cannot be written to.
     """
     file = place / FILE_NAME
+    if not create:
+        _check_there(place)
     with only_writer(file), database_errors(place):
         connection = sqlite3.connect(
             file, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
@@ -106,10 +114,7 @@ def reader(place: Path) -> sqlite3.Connection:
         There is none, or it is damaged.
     """
     file = place / FILE_NAME
-    if not file.is_file():
-        raise UnreadableFile(
-            f"There is no catalogue at {place}.", hint="Check the path, or add a folder to it."
-        )
+    _check_there(place)
     # Where nobody may write, the log of the journal cannot be opened and cannot change either.
     frozen = "" if os.access(place, os.W_OK) else "&immutable=1"
     with database_errors(place):
@@ -132,10 +137,18 @@ def reader(place: Path) -> sqlite3.Connection:
     return connection
 
 
+def _check_there(place: Path) -> None:
+    """Refuse a path without a catalogue."""
+    if not (place / FILE_NAME).is_file():
+        raise UnreadableFile(
+            f"There is no catalogue at {place}.", hint="Check the path, or add a folder to it."
+        )
+
+
 def _check(connection: sqlite3.Connection, place: Path) -> None:
     """Refuse a file that is no catalogue, or one of a later program."""
     version, kind = _pragma(connection, "user_version"), _pragma(connection, "application_id")
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables and kind != APPLICATION_ID:
         raise UnreadableFile(f"{place / FILE_NAME} is no catalogue.", hint="Choose another folder.")
     if version > VERSION:

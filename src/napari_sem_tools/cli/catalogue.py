@@ -121,7 +121,8 @@ def _similar(catalogue: Catalogue, args: argparse.Namespace, console: Console) -
     if args.region is not None:
         y0, y1, x0, x1 = args.region
         region = ((y0, y1), (x0, x1))
-    image = int(args.image) if args.image.isdecimal() else args.image
+    numbered = args.image.isdecimal() and not Path(args.image).exists()
+    image = int(args.image) if numbered else args.image
     table = catalogue.similar(
         image,
         count=args.count,
