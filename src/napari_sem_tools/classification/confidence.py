@@ -13,7 +13,7 @@ Table = NDArray[np.float64]
 Row = NDArray[np.float64]
 Numbers = NDArray[np.intp]
 
-_LN_RANGE: Final = (-7.0, 4.0)  # of the temperature
+_LN_RANGE: Final = (-7.0, 7.0)  # of the temperature
 
 
 def softmax(scores: Table, temperature: float = 1.0) -> Table:
