@@ -145,7 +145,7 @@ def test_probabilities_agree_with_how_often_the_head_is_right():
 def test_temperature_softens_what_is_sure_and_wrong():
     scores = np.array([[5.0, 0.0]] * 10)
     assert fit_temperature(scores, np.array([0] * 6 + [1] * 4)) > 5
-    assert fit_temperature(scores, np.zeros(10, int)) < 1
+    assert fit_temperature(scores, np.zeros(10, int)) < 3
 
 
 @given(seed=st.integers(0, 1000), missed=st.sampled_from([0.05, 0.1, 0.2]))
@@ -159,6 +159,13 @@ def test_sets_hold_the_truth_as_often_as_promised(seed, missed):
     covered = kept[np.arange(2000), truth[200:]].mean()
     assert 1 - missed - 0.11 < covered
     assert covered < 1 - missed + 0.11
+
+
+def test_a_few_examples_named_right_make_nobody_certain():
+    scores = np.array([[60.0, 0.0]] * 4 + [[0.0, 60.0]] * 4)
+    labels = np.repeat([0, 1], 4)
+    chance = softmax(scores, fit_temperature(scores, labels))
+    assert chance.max() == pytest.approx(9 / 10, abs=0.01)  # Laplace: one more of each
 
 
 def test_with_too_few_examples_nothing_is_ruled_out():
@@ -203,6 +210,8 @@ def test_new_images_get_their_category(grains):
     table = classify([texture(1, 20), texture(5, 21)], grains)
     assert table["category"].tolist() == ["fine", "coarse"]
     assert table["in_domain"].all()
+    assert table["answer"].tolist() == ["category", "category"]
+    assert table["confidence"].max() < 0.99  # eight examples prove no more
     assert (table[["p fine", "p coarse"]].sum(axis=1) - 1).abs().max() < 1e-9
 
 

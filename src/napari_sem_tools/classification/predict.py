@@ -71,11 +71,12 @@ def classify(
     --------
     >>> from napari_sem_tools.classification import teach
     >>> rng = np.random.default_rng(0)
-    >>> fine = [rng.random((64, 64)) for _ in range(3)]
-    >>> coarse = [np.kron(rng.random((16, 16)), np.ones((4, 4))) for _ in range(3)]
+    >>> fine = [rng.integers(99, 180, (64, 64)) // 2 * 2 for _ in range(3)]
+    >>> coarse = [np.kron(one[:16, :16], np.ones((4, 4))) for one in fine]
     >>> mine = teach({"fine": fine, "coarse": coarse})
-    >>> classify(rng.random((64, 64)), mine)["category"].tolist()
-    ['fine']
+    >>> named = classify([fine[0], np.zeros((64, 64))], mine)
+    >>> named["reason"].tolist()[1]
+    'most of it is flat, like a page, a plot or nothing'
     """
     import pandas as pd
 
@@ -156,7 +157,8 @@ def classify_one(image: Any, categories: Categories) -> dict[str, Any]:
     chance, first = found.chance[0], int(found.chance[0].argmax())
     possible = [n for n in np.argsort(-chance, kind="stable") if found.kept[0, n]]
     known = bool(found.near[0])
-    answer = _answer(bool(signs), known, _disagree(found.chance), len(possible))
+    doubt = len(possible) > 1 and bool(np.isfinite(categories.limits).all())
+    answer = _answer(bool(signs), known, _disagree(found.chance), doubt)
     names, sources = categories.names, categories.examples.sources
     return {
         "category": names[first] if answer not in ANSWERS[3:] else "",
@@ -180,7 +182,7 @@ def _disagree(chance: NDArray[np.float64]) -> bool:
     return bool((np.sort(votes)[-2:] >= _OTHERS).all())
 
 
-def _answer(alien: bool, known: bool, mixed: bool, possible: int) -> str:
+def _answer(alien: bool, known: bool, mixed: bool, doubt: bool) -> str:
     """Choose what is said; the gravest doubt comes first."""
-    said = ((alien, 4), (not known, 3), (mixed, 2), (possible > 1, 1))
+    said = ((alien, 4), (not known, 3), (mixed, 2), (doubt, 1))
     return ANSWERS[next((place for holds, place in said if holds), 0)]
