@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -178,7 +179,8 @@ class _Job:
         }
         _write_card(self.folder, card)
         if not self.keep:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it only takes space
+                path.unlink()
 
 
 def _wanted(categories: Iterable[str] | None) -> list[nffa.Archive]:
@@ -209,7 +211,8 @@ def _sweep(folder: Path) -> None:
     """Delete what a crash left of an unfinished ``dataset.json``; the lock is ours and stays."""
     for path in folder.glob(f".{CARD}.*.partial"):
         if path.name != f".{CARD}.lock.partial":
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _card(folder: Path, record: str) -> dict[str, Any]:
