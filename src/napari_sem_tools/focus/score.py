@@ -142,7 +142,7 @@ def focus(
     image : path-like, Micrograph, napari Image layer or array (Y, X)
         Data bar and burnt-in letters of a Micrograph are left out.
     method : {"auto", "mix", "network", "both"}
-        ``"mix"``: classical measures joined by fitted trees, without torch; ``"network"``: of
+        ``"mix"``: classical measures joined by fitted layers, without torch; ``"network"``: of
         the package, needs torch; ``"auto"``: the network where it is at hand, else the mix;
         ``"both"``: the mean of the two, whose errors differ.
     pixel_size : float or (float, float), optional
@@ -195,7 +195,7 @@ def score_picture(picture: Picture, method: str = "auto", device: str = "auto") 
 
 
 def _by_mix(picture: Picture, _device: str) -> FocusScore:
-    """Score by the fitted trees."""
+    """Score by the mix of classical measures."""
     from napari_sem_tools.focus.mix import read_mix
 
     score, half = read_mix().of_picture(picture)
