@@ -33,9 +33,9 @@ from napari_sem_tools.models.card import InputSpec, ModelCard, OutputChannel
 from napari_sem_tools.models.weights import describe
 from napari_sem_tools.simulation import signals
 from napari_sem_tools.simulation.training_scene import TrainingScene, training_scene
-from napari_sem_tools.training.finish import register
+from napari_sem_tools.training.data.scenes import render_scenes, write_scenes
 from napari_sem_tools.training.loop import SeparationTraining, train_separation
-from napari_sem_tools.training.scenes import render_scenes, write_scenes
+from napari_sem_tools.training.running.finish import register
 from scale_choice import SETS, Picture, pictures, real, run_one, simulated
 
 SCENES, SIZE_PX, SEED = 250, 384, 2611

@@ -37,9 +37,9 @@ from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.models import models
 from napari_sem_tools.reading import read
 from napari_sem_tools.segmentation import NetworkSettings, segment
-from napari_sem_tools.training.plan import resolve
-from napari_sem_tools.training.scaled import diameters
-from napari_sem_tools.training.session import learn
+from napari_sem_tools.training.data.scaled import diameters
+from napari_sem_tools.training.running.plan import resolve
+from napari_sem_tools.training.running.session import learn
 from napari_sem_tools.training.settings import TrainingSettings
 
 SETS = {"bam": ("bam", 712, 30), "emps-train": ("emps-train", None, 1)}  # folder, rows, crumbs

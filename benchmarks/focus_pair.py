@@ -34,7 +34,7 @@ from napari_sem_tools.evaluation.focus_protocol import (
     seed_of,
     unit_grey,
 )
-from napari_sem_tools.focus.pair import PairDefocus, pair_defocus
+from napari_sem_tools.focus.series.pair import PairDefocus, pair_defocus
 
 MARGIN = 40  # px round a tile, so that its rim is blurred by what lies beyond
 TRIPLE = (8.324, 13.324, 18.324)  # um from focus

@@ -27,9 +27,9 @@ from scipy.optimize import isotonic_regression
 from napari_sem_tools.evaluation import FocusErrors, evaluate_focus
 from napari_sem_tools.evaluation.focus_protocol import DOSES
 from napari_sem_tools.focus.features import features
-from napari_sem_tools.focus.measures import MEASURES, measures_of
+from napari_sem_tools.focus.measures.picture import Picture
+from napari_sem_tools.focus.measures.table import MEASURES, measures_of
 from napari_sem_tools.focus.mix import Mix, mix_of, read_mix
-from napari_sem_tools.focus.picture import Picture
 from napari_sem_tools.focus.score import JOINED
 
 SINGLE = ("NETP", "BAND", "LoG2/var", "SIGM", "EDGW", "LAPV", "VABS")

@@ -38,12 +38,12 @@ from napari_sem_tools.evaluation.focus_protocol import (
     seed_of,
     unit_grey,
 )
-from napari_sem_tools.focus.curve import vertex
-from napari_sem_tools.focus.measures import MEASURES, measures_of
-from napari_sem_tools.focus.moves import Move, suggest_move
-from napari_sem_tools.focus.picture import picture_of
-from napari_sem_tools.focus.series import focus_series
-from napari_sem_tools.focus.sharpness import SERIES_MEASURE, Look, look_at
+from napari_sem_tools.focus.measures.picture import picture_of
+from napari_sem_tools.focus.measures.table import MEASURES, measures_of
+from napari_sem_tools.focus.series.curve import vertex
+from napari_sem_tools.focus.series.moves import Move, suggest_move
+from napari_sem_tools.focus.series.series import focus_series
+from napari_sem_tools.focus.series.sharpness import SERIES_MEASURE, Look, look_at
 
 COATING = (
     "021519_3_1426C-100cyc0008",

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from skimage.measure import blur_effect
 
-from napari_sem_tools.focus.measures import LIVE_MEASURES, measures_of
+from napari_sem_tools.focus.measures.picture import picture_of
+from napari_sem_tools.focus.measures.table import LIVE_MEASURES, measures_of
 from napari_sem_tools.focus.network import read_picture
-from napari_sem_tools.focus.picture import picture_of
 from napari_sem_tools.models.architectures import build
 from napari_sem_tools.simulation.training_scene import training_scene
 

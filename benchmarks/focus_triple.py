@@ -23,10 +23,10 @@ import numpy as np
 from PIL import Image
 
 from napari_sem_tools.evaluation.focus_protocol import TILE_PX
-from napari_sem_tools.focus.measures import DEFAULT_MEASURE, MEASURES, measures_of
-from napari_sem_tools.focus.picture import picture_of
-from napari_sem_tools.focus.series import focus_series
-from napari_sem_tools.focus.sharpness import SERIES_MEASURE
+from napari_sem_tools.focus.measures.picture import picture_of
+from napari_sem_tools.focus.measures.table import DEFAULT_MEASURE, MEASURES, measures_of
+from napari_sem_tools.focus.series.series import focus_series
+from napari_sem_tools.focus.series.sharpness import SERIES_MEASURE
 
 FRAMES = ("off-08um.png", "off-13um.png", "off-18um.png")  # sharpest first
 FIRST = (24, 32)  # row and column of the first tile

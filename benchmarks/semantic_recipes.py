@@ -35,8 +35,8 @@ from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.models import models
 from napari_sem_tools.reading import read
 from napari_sem_tools.segmentation import SemanticSettings, segment
-from napari_sem_tools.training.plan import resolve
-from napari_sem_tools.training.session import learn
+from napari_sem_tools.training.running.plan import resolve
+from napari_sem_tools.training.running.session import learn
 from napari_sem_tools.training.settings import TrainingSettings
 from napari_sem_tools.training.trainings import TRAININGS
 

@@ -34,8 +34,8 @@ from napari_sem_tools.evaluation.focus_protocol import (
 )
 from napari_sem_tools.files import write_file
 from napari_sem_tools.focus.features import features
+from napari_sem_tools.focus.measures.picture import Picture
 from napari_sem_tools.focus.mix import Mix, mix_of
-from napari_sem_tools.focus.picture import Picture
 from napari_sem_tools.training.focus.frames import SharpPicture
 from train_focus import source_of
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from napari_sem_tools.files import write_text
 from napari_sem_tools.focus import DEFAULT_MEASURE, LIVE_MEASURES, MEASURES
-from napari_sem_tools.focus.measure import Measure
+from napari_sem_tools.focus.measures.measure import Measure
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "focus.md"
 
 _HEAD = """# Focus: score and measures
 
-<!-- Written by tools/make_focus_page.py from src/napari_sem_tools/focus/measures.py. -->
+<!-- Written by tools/make_focus_page.py from src/napari_sem_tools/focus/measures/table.py. -->
 
 ## The score
 

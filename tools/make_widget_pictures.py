@@ -109,7 +109,7 @@ def draw_focus(folder: Path) -> None:
     import napari
     from qtpy.QtCore import Qt
 
-    from napari_sem_tools.focus import taught
+    from napari_sem_tools.focus.files import taught
     from napari_sem_tools.layers import from_layer
 
     place = Path(tempfile.mkdtemp())

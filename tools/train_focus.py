@@ -28,7 +28,12 @@ from napari_sem_tools.models.architectures import build
 from napari_sem_tools.training.focus.frames import Drawing, FrameSource, SharpPicture
 from napari_sem_tools.training.focus.losses import focus_loss
 from napari_sem_tools.training.focus.truths import PLANES
-from napari_sem_tools.training.learner import Learner, Pace, load_checkpoint, save_checkpoint
+from napari_sem_tools.training.running.learner import (
+    Learner,
+    Pace,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 REAL = 0.55  # share of frames of real pictures
 SEEN_AGAIN = 3  # batches later a batch comes back, mirrored

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_sem_tools.simulation.training_scene import stacked_scene, training_scene
+from napari_sem_tools.training.data.scenes import render_scenes
 from napari_sem_tools.training.loop import SeparationTraining, train_separation
-from napari_sem_tools.training.scenes import render_scenes
 
 WIDTHS = (32, 64, 112, 176, 224, 256)
 SCENES = {  # folder: number, seed, what draws them

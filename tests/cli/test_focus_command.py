@@ -12,8 +12,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_sem_tools.cli.main import main
-from napari_sem_tools.focus import taught
-from napari_sem_tools.focus.taught import TaughtFrame, write_taught
+from napari_sem_tools.focus.files import taught
+from napari_sem_tools.focus.files.taught import TaughtFrame, write_taught
 from napari_sem_tools.micrograph import Calibration
 from napari_sem_tools.tiff import write_tiff
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 import time
 
+from napari_sem_tools.focus.files.watch import FocusWatch
 from napari_sem_tools.focus.score import FocusScore
-from napari_sem_tools.focus.watch import FocusWatch
 from napari_sem_tools.micrograph import Micrograph
 
 

@@ -10,8 +10,8 @@ from microscope import scene
 
 from napari_sem_tools.errors import Cancelled, InvalidSettings
 from napari_sem_tools.evaluation.focus_protocol import blurred, exposed
-from napari_sem_tools.focus.depth import depth_map, extended_focus
-from napari_sem_tools.focus.register import Similarity, align
+from napari_sem_tools.focus.series.depth import depth_map, extended_focus
+from napari_sem_tools.focus.series.register import Similarity, align
 
 SHAPE = (256, 320)
 K = 0.5

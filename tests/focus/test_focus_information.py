@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from napari_sem_tools.evaluation.focus_protocol import focus_frames
 from napari_sem_tools.focus import focus
 from napari_sem_tools.focus.information import no_information
-from napari_sem_tools.focus.picture import picture_of
+from napari_sem_tools.focus.measures.picture import picture_of
 
 RNG = np.random.default_rng(0)
 SHAPE = (240, 320)

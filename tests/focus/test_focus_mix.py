@@ -12,8 +12,8 @@ import pytest
 from napari_sem_tools.evaluation.focus_protocol import blurred, exposed
 from napari_sem_tools.focus import focus
 from napari_sem_tools.focus.features import features
+from napari_sem_tools.focus.measures.picture import picture_of
 from napari_sem_tools.focus.mix import MOST_TILES, read_mix, tiles_of
-from napari_sem_tools.focus.picture import picture_of
 from napari_sem_tools.micrograph import Micrograph
 
 

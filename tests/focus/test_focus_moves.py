@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from microscope import BLUR_PER_UNIT, frame
 
 from napari_sem_tools.errors import InvalidSettings
-from napari_sem_tools.focus.moves import Move, suggest_move
-from napari_sem_tools.focus.sharpness import Look, look_at
+from napari_sem_tools.focus.series.moves import Move, suggest_move
+from napari_sem_tools.focus.series.sharpness import Look, look_at
 
 LIMITS = (-50.0, 50.0)
 STEP = 0.5  # a quarter of the depth of field, 0.8 px / 0.4 px

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import napari_sem_tools as sem
+from napari_sem_tools.focus.measures.picture import picture_of
 from napari_sem_tools.focus.network import (
     CELL_PX,
     FocusMap,
@@ -15,7 +16,6 @@ from napari_sem_tools.focus.network import (
     scores_of,
     standardised,
 )
-from napari_sem_tools.focus.picture import picture_of
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.simulation.defocus import Probe, defocused
 

@@ -11,8 +11,8 @@ from scipy.fft import irfft2, rfft2
 
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.evaluation.focus_protocol import blurred, exposed
-from napari_sem_tools.focus.pair import pair_defocus
-from napari_sem_tools.focus.register import Similarity, align, register
+from napari_sem_tools.focus.series.pair import pair_defocus
+from napari_sem_tools.focus.series.register import Similarity, align, register
 
 K = 0.4  # px of blur a unit
 

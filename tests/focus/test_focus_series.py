@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from microscope import frame
 
 from napari_sem_tools.errors import Cancelled, InvalidSettings, SemWarning
-from napari_sem_tools.focus.curve import fit_bells, fit_parabola, vertex
-from napari_sem_tools.focus.picture import Picture, picture_of
-from napari_sem_tools.focus.series import focus_series
-from napari_sem_tools.focus.sharpness import SERIES_MEASURE, sharpness
+from napari_sem_tools.focus.measures.picture import Picture, picture_of
+from napari_sem_tools.focus.series.curve import fit_bells, fit_parabola, vertex
+from napari_sem_tools.focus.series.series import focus_series
+from napari_sem_tools.focus.series.sharpness import SERIES_MEASURE, sharpness
 from napari_sem_tools.micrograph import Metadata, Micrograph
 
 PLACES = np.arange(-6.0, 7.0, 2.0)

@@ -17,8 +17,8 @@ from folder_watcher import mean_grey
 from folder_writers import picture
 
 from napari_sem_tools.errors import InvalidSettings, SemError, UnreadableFile
+from napari_sem_tools.focus.files.watch import FocusWatch
 from napari_sem_tools.focus.score import FocusScore
-from napari_sem_tools.focus.watch import FocusWatch
 from napari_sem_tools.micrograph import Micrograph
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_sem_tools.errors import Cancelled
-from napari_sem_tools.focus.folder import score_files, scores_table
+from napari_sem_tools.focus.files.folder import score_files, scores_table
 from napari_sem_tools.micrograph import Calibration
 from napari_sem_tools.tiff import write_tiff
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_sem_tools.errors import Cancelled, InvalidSettings, OutputExists, SemError
-from napari_sem_tools.focus.transfer import companions, transfer_files
+from napari_sem_tools.focus.files.transfer import companions, transfer_files
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
-from napari_sem_tools.focus import FocusScore, taught
-from napari_sem_tools.focus.picture import Picture, picture_of
+from napari_sem_tools.focus import FocusScore
+from napari_sem_tools.focus.files import taught
+from napari_sem_tools.focus.measures.picture import Picture, picture_of
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.micrograph import Calibration, Micrograph
 from napari_sem_tools.tiff import write_tiff
-from napari_sem_tools.widgets import focus_score
+from napari_sem_tools.widgets.focus.widget import score as focus_score
 
 __all__ = [
     "BLURS",

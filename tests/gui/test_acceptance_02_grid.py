@@ -15,7 +15,7 @@ from napari_sem_tools.widgets import commands
 from napari_sem_tools.widgets.measure import MeasureWidget
 from napari_sem_tools.widgets.regions import region_of
 from napari_sem_tools.widgets.segment import SegmentWidget
-from napari_sem_tools.widgets.table import TableWidget
+from napari_sem_tools.widgets.table.widget import TableWidget
 
 
 @pytest.fixture

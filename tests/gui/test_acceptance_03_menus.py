@@ -131,7 +131,7 @@ def survive_the_wrong_and_the_removed(viewer: Any, discs: Any) -> None:
 def main_job(viewer: Any, discs: Any) -> None:
     """Find, measure, and get the table, which opens by itself."""
     from napari_sem_tools.layers import image_arguments
-    from napari_sem_tools.widgets.table import tables_of
+    from napari_sem_tools.widgets.table.widget import tables_of
 
     viewer.add_image(discs.pixels, **image_arguments(discs))
     segment = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment particles")[1]

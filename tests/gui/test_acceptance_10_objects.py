@@ -17,7 +17,7 @@ from qtpy.QtCore import Qt
 from napari_sem_tools.layers import attach_table
 from napari_sem_tools.measurement import MeasureSettings, measure
 from napari_sem_tools.micrograph import Calibration, Micrograph
-from napari_sem_tools.widgets.table import TableWidget
+from napari_sem_tools.widgets.table.widget import TableWidget
 
 COUNT, CELL = 10_000, 20
 SETTINGS = MeasureSettings(intensity=False, corner_ferets=False)

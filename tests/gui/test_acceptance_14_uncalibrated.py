@@ -14,7 +14,7 @@ from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.widgets.calibrate import CalibrateWidget
 from napari_sem_tools.widgets.measure import MeasureWidget
 from napari_sem_tools.widgets.segment import SegmentWidget
-from napari_sem_tools.widgets.table import TableWidget
+from napari_sem_tools.widgets.table.widget import TableWidget
 
 WIDGETS = (CalibrateWidget, SegmentWidget, MeasureWidget, TableWidget)
 

@@ -16,11 +16,11 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication
 
-from napari_sem_tools.focus import folder as folder_module
+from napari_sem_tools.focus.files import folder as folder_module
 from napari_sem_tools.tiff import write_tiff
-from napari_sem_tools.widgets import focus_files
-from napari_sem_tools.widgets.focus import FocusWatchWidget, FocusWidget
-from napari_sem_tools.widgets.focus_state import KEEP, REJECT
+from napari_sem_tools.widgets.focus.state import KEEP, REJECT
+from napari_sem_tools.widgets.focus.widget import FocusWatchWidget, FocusWidget
+from napari_sem_tools.widgets.focus.widget import files as focus_files
 
 SHARPEST = f"frame{BLURS.index(min(BLURS)) + 1}.tif"
 

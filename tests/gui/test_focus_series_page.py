@@ -12,7 +12,7 @@ import pytest
 from focus_parts import BLURS, add, series, use_edge_score, write_series
 from qtpy.QtWidgets import QApplication
 
-from napari_sem_tools.widgets.focus import FocusWidget
+from napari_sem_tools.widgets.focus.widget import FocusWidget
 
 SHARPEST = BLURS.index(min(BLURS))
 

@@ -11,12 +11,12 @@ import pytest
 from focus_parts import BLURS, add, series, use_edge_score
 from qtpy.QtWidgets import QApplication
 
+from napari_sem_tools.focus.files.taught import read_taught
 from napari_sem_tools.focus.network import FocusMap
-from napari_sem_tools.focus.taught import read_taught
 from napari_sem_tools.micrograph import Micrograph
-from napari_sem_tools.widgets import focus_map as map_module
-from napari_sem_tools.widgets import focus_score as score_module
-from napari_sem_tools.widgets.focus import FocusWidget
+from napari_sem_tools.widgets.focus.widget import FocusWidget
+from napari_sem_tools.widgets.focus.widget import map as map_module
+from napari_sem_tools.widgets.focus.widget import score as score_module
 from napari_sem_tools.widgets.parts import is_kind
 
 SHARPEST = BLURS.index(min(BLURS))
@@ -260,7 +260,7 @@ def test_the_method_can_be_chosen(
 def test_frames_that_cannot_be_read_are_said_and_not_lost(
     model: Any, open_widget: Any, settled: Any
 ) -> None:
-    from napari_sem_tools.focus.taught import taught_file
+    from napari_sem_tools.focus.files.taught import taught_file
 
     taught_file().parent.mkdir(parents=True, exist_ok=True)
     taught_file().write_text("nonsense", encoding="utf-8")

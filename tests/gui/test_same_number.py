@@ -15,7 +15,7 @@ from napari_sem_tools.layers import attach_table, image_arguments, labels_argume
 from napari_sem_tools.measurement import measure
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.segmentation import segment
-from napari_sem_tools.widgets.table import TableWidget
+from napari_sem_tools.widgets.table.widget import TableWidget
 
 
 def test_window_csv_report_and_summary_say_the_same(

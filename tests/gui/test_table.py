@@ -23,8 +23,8 @@ from napari_sem_tools.layers import (
 from napari_sem_tools.measurement import measure
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.segmentation import segment
-from napari_sem_tools.widgets.table import TableWidget
-from napari_sem_tools.widgets.table_model import ParticleModel
+from napari_sem_tools.widgets.table.model import ParticleModel
+from napari_sem_tools.widgets.table.widget import TableWidget
 
 
 @pytest.fixture

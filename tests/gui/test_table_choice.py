@@ -21,7 +21,7 @@ from napari_sem_tools.measurement import measure
 from napari_sem_tools.micrograph import Calibration, Micrograph
 from napari_sem_tools.segmentation import segment
 from napari_sem_tools.widgets.ruler import _Reader, readings_of
-from napari_sem_tools.widgets.table import TableWidget
+from napari_sem_tools.widgets.table.widget import TableWidget
 
 
 def add_particles(model: Any, image: Micrograph, name: str = "discs") -> Any:

@@ -19,7 +19,7 @@ import napari_sem_tools as sem
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.training import read_log
 from napari_sem_tools.widgets.segment import SegmentWidget
-from napari_sem_tools.widgets.train import TrainWidget
+from napari_sem_tools.widgets.train.widget import TrainWidget
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 

@@ -19,10 +19,11 @@ from training_parts import PlayedRun, toy_set, until
 from napari_sem_tools.errors import Cancelled, SemError
 from napari_sem_tools.tiff import write_tiff
 from napari_sem_tools.training import RECIPES, TRAININGS, TrainingSettings
-from napari_sem_tools.training.logs import write_log
-from napari_sem_tools.widgets import train_use, train_watch
+from napari_sem_tools.training.running.logs import write_log
 from napari_sem_tools.widgets.segment import SegmentWidget
-from napari_sem_tools.widgets.train import TrainWidget
+from napari_sem_tools.widgets.train.widget import TrainWidget
+from napari_sem_tools.widgets.train.widget import use as train_use
+from napari_sem_tools.widgets.train.widget import watch as train_watch
 
 
 @pytest.fixture

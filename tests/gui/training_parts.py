@@ -9,7 +9,7 @@ from typing import Any
 import napari_sem_tools as sem
 from napari_sem_tools.errors import Cancelled, SemError
 from napari_sem_tools.tiff import write_tiff
-from napari_sem_tools.training.events import TrainingEvent
+from napari_sem_tools.training.running.events import TrainingEvent
 
 __all__ = ["SMALL", "PlayedRun", "toy_set"]
 

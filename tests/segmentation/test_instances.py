@@ -13,7 +13,7 @@ from napari_sem_tools.segmentation.instances import (
     _merge_weak_edges,
     decode,
 )
-from napari_sem_tools.training.targets import separation_targets
+from napari_sem_tools.training.data.targets import separation_targets
 
 
 def discs(centres, radii, shape=(120, 160)):

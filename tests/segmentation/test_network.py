@@ -17,7 +17,7 @@ from napari_sem_tools.segmentation.network import (
     scaled_grey,
     segment_by_network,
 )
-from napari_sem_tools.training.targets import separation_targets
+from napari_sem_tools.training.data.targets import separation_targets
 
 MAPS = ("foreground", "border", "distance")
 

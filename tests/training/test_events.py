@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sem_tools.training import child
-from napari_sem_tools.training.events import TrainingEvent
+from napari_sem_tools.training.running import child
+from napari_sem_tools.training.running.events import TrainingEvent
 from napari_sem_tools.training.segmentation import model_name
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)

@@ -138,8 +138,8 @@ def test_train_kill_resume_evaluate_register_score(scored):
     assert {"RMSE", "MAE", "RMSE of a constant"} <= set(scores)
     assert "3 of 12 images, by group" in card.scores[0].split
 
+    from napari_sem_tools.focus.measures.picture import picture_of
     from napari_sem_tools.focus.network import score_by_network
-    from napari_sem_tools.focus.picture import picture_of
 
     found = score_by_network(picture_of(scored / "f0.tif"), "cpu", model="toy")
     assert 0 <= found.interval[0] <= found.score <= found.interval[1] <= 10
@@ -164,8 +164,8 @@ def test_the_papers_network_is_trained_by_one_command(scored, capsys):
     assert card.input.channels == 2
     assert "RMSE of a constant" in capsys.readouterr().out
 
+    from napari_sem_tools.focus.measures.picture import picture_of
     from napari_sem_tools.focus.network import score_by_network
-    from napari_sem_tools.focus.picture import picture_of
 
     found = score_by_network(picture_of(scored / "f0.tif"), "cpu", model="paper")
     assert 0 <= found.score <= 10

@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 
 from napari_sem_tools.errors import InvalidTrainingSet
 from napari_sem_tools.tiff import write_tiff
-from napari_sem_tools.training.folder import Sample, check_folder, read_pair
-from napari_sem_tools.training.splits import folds, repeated_splits, split_by_column, split_by_group
-from napari_sem_tools.training.tables import read_column
+from napari_sem_tools.training.data.folder import Sample, check_folder, read_pair
+from napari_sem_tools.training.data.splits import (
+    folds,
+    repeated_splits,
+    split_by_column,
+    split_by_group,
+)
+from napari_sem_tools.training.data.tables import read_column
 
 
 def named_faults(folder, **options):

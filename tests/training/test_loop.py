@@ -15,8 +15,8 @@ import pytest
 
 from napari_sem_tools.errors import InvalidTrainingSet
 from napari_sem_tools.simulation.training_scene import stacked_scene, training_scene
-from napari_sem_tools.training.crops import Crops, MixedCrops
-from napari_sem_tools.training.scenes import SceneFolder, render_scenes, write_scenes
+from napari_sem_tools.training.data.crops import Crops, MixedCrops
+from napari_sem_tools.training.data.scenes import SceneFolder, render_scenes, write_scenes
 
 TOY = """
 from pathlib import Path
@@ -109,8 +109,8 @@ def test_a_killed_training_goes_on_where_it_stopped(scenes, tmp_path):
 def test_the_loss_prefers_the_truth():
     import torch
 
+    from napari_sem_tools.training.data.targets import separation_targets
     from napari_sem_tools.training.losses import separation_loss
-    from napari_sem_tools.training.targets import separation_targets
 
     labels = np.zeros((32, 32), int)
     labels[4:16, 4:16], labels[16:28, 4:16] = 1, 2

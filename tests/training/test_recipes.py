@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sem_tools.errors import InvalidSettings, OutputExists
-from napari_sem_tools.training import geometry
-from napari_sem_tools.training.enlarge import enlarge
-from napari_sem_tools.training.folder import check_folder
-from napari_sem_tools.training.recipes import RECIPES, augment, recipe
+from napari_sem_tools.training.augmentation import geometry
+from napari_sem_tools.training.augmentation.enlarge import enlarge
+from napari_sem_tools.training.augmentation.recipes import RECIPES, augment, recipe
+from napari_sem_tools.training.data.folder import check_folder
 
 MOVING = [name for name, row in RECIPES.items() if row.places and not row.greys]
 
@@ -125,7 +125,7 @@ def test_an_unknown_recipe_is_answered_with_the_nearest():
 
 
 def test_grey_values_change_as_physics_has_it():
-    from napari_sem_tools.training import electron
+    from napari_sem_tools.training.augmentation import electron
 
     flat = np.full((64, 64), 0.5, np.float32)
     step = np.where(np.arange(64) < 20, 1, 0.2).astype(np.float32)[None].repeat(64, 0)
@@ -143,7 +143,7 @@ def test_grey_values_change_as_physics_has_it():
 
 
 def test_what_a_box_hides_is_ground_and_bare_letters_hide_nothing():
-    from napari_sem_tools.training import electron
+    from napari_sem_tools.training.augmentation import electron
 
     grey, mask = np.full((120, 160), 0.5, np.float32), np.ones((120, 160), np.uint8)
     shares = []

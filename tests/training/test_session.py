@@ -15,7 +15,7 @@ from napari_sem_tools.errors import (
 from napari_sem_tools.models.locations import Place
 from napari_sem_tools.models.store import Store
 from napari_sem_tools.tiff import write_tiff
-from napari_sem_tools.training.logs import read_log
+from napari_sem_tools.training.running.logs import read_log
 from napari_sem_tools.training.settings import TrainingSettings
 from napari_sem_tools.training.trainings import TRAININGS, training
 
@@ -42,8 +42,8 @@ def store(tmp_path):
 
 
 def train(folder, run, store, settings=TINY, **options):
-    from napari_sem_tools.training.plan import resolve
-    from napari_sem_tools.training.session import learn
+    from napari_sem_tools.training.running.plan import resolve
+    from napari_sem_tools.training.running.session import learn
 
     events = []
     plan = resolve(folder, settings, store)
@@ -90,9 +90,9 @@ def test_a_cut_run_ends_with_the_same_weights_as_one_that_was_not(make_set, tmp_
 
 def test_a_batch_depends_on_epoch_and_step_alone(make_set):
     from napari_sem_tools.models.card import InputSpec
-    from napari_sem_tools.training.folder import check_folder, read_pair
-    from napari_sem_tools.training.sampler import Sampler
-    from napari_sem_tools.training.scaled import prepare
+    from napari_sem_tools.training.data.folder import check_folder, read_pair
+    from napari_sem_tools.training.data.sampler import Sampler
+    from napari_sem_tools.training.data.scaled import prepare
 
     samples = check_folder(make_set(3)).samples
     scenes = [prepare(s.name, read_pair(s), InputSpec(), targets="instances") for s in samples]
@@ -221,8 +221,8 @@ def test_frozen_layers_stay_and_the_head_begins_anew(make_set, tmp_path, store):
 
 
 def test_images_are_resampled_to_the_size_that_the_start_knows(make_set, tmp_path, store):
-    from napari_sem_tools.training.plan import resolve
-    from napari_sem_tools.training.session import SegmentationSession
+    from napari_sem_tools.training.running.plan import resolve
+    from napari_sem_tools.training.running.session import SegmentationSession
 
     plan = resolve(make_set(3), TINY.replace(object_size_px=8.0), store)
     session = SegmentationSession(plan, tmp_path, "tiny", store, "x", lambda event: None)
@@ -237,7 +237,7 @@ def test_images_are_resampled_to_the_size_that_the_start_knows(make_set, tmp_pat
 
 
 def test_settings_that_do_not_go_together_are_refused(make_set, tmp_path, store):
-    from napari_sem_tools.training.plan import resolve
+    from napari_sem_tools.training.running.plan import resolve
 
     folder = make_set(3)
     with pytest.raises(InvalidSettings, match="needs a model to go on from"):
@@ -254,7 +254,7 @@ def test_settings_that_do_not_go_together_are_refused(make_set, tmp_path, store)
 
 
 def test_a_split_of_the_users_own_is_obeyed_and_its_leaks_are_said(make_set, store):
-    from napari_sem_tools.training.plan import resolve
+    from napari_sem_tools.training.running.plan import resolve
 
     folder = make_set(4)
     rows = ["field_0,A,train", "field_1,B,train", "field_2,B,val", "field_3,C,test"]
@@ -270,7 +270,7 @@ def test_a_split_of_the_users_own_is_obeyed_and_its_leaks_are_said(make_set, sto
 def test_a_loss_that_is_no_number_ends_the_training_with_a_sentence():
     import torch
 
-    from napari_sem_tools.training.learner import Learner, Pace
+    from napari_sem_tools.training.running.learner import Learner, Pace
 
     learner = Learner(
         torch.nn.Conv2d(1, 1, 1), lambda maps, truth: (maps * torch.nan).mean(), Pace(0.1, 10)
@@ -357,7 +357,7 @@ def test_curves_go_to_tensorboard_where_it_is_installed(make_set, tmp_path, stor
 def test_one_cycle_is_that_of_torch():
     import torch
 
-    from napari_sem_tools.training.learner import Pace
+    from napari_sem_tools.training.running.learner import Pace
 
     weight = torch.nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.AdamW([weight], lr=3e-3)
@@ -372,7 +372,7 @@ def test_one_cycle_is_that_of_torch():
 
 
 def test_a_plateau_rises_stays_and_falls_to_nothing_in_the_last_quarter():
-    from napari_sem_tools.training.learner import Pace
+    from napari_sem_tools.training.running.learner import Pace
 
     pace = Pace(rate=2.0, steps=8000, schedule="plateau")
     rates = [pace.rate_at(step) for step in range(8001)]

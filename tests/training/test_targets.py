@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_sem_tools.training.targets import separation_targets
+from napari_sem_tools.training.data.targets import separation_targets
 
 
 def test_every_particle_reaches_full_distance_in_its_middle():

@@ -111,8 +111,8 @@ def test_a_cancelled_run_keeps_its_best_epoch(toy_set):
 
 
 def test_a_model_of_the_foreground_segments_by_the_published_watershed(toy_set):
-    from napari_sem_tools.training.plan import resolve
-    from napari_sem_tools.training.session import learn
+    from napari_sem_tools.training.running.plan import resolve
+    from napari_sem_tools.training.running.session import learn
 
     changes = CHANGES | {"targets": "foreground", "epochs": 4, "loss": "bce+dice"}
     store = sem.models.on_disk

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sem_tools.errors import InvalidSettings
-from napari_sem_tools.widgets.filters import PRESETS, range_text, rows_where
+from napari_sem_tools.widgets.table.filters import PRESETS, range_text, rows_where
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.focus import FocusScore
-from napari_sem_tools.focus.folder import FileScore
+from napari_sem_tools.focus.files.folder import FileScore
 from napari_sem_tools.focus.network import FocusMap
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.micrograph import Calibration, Micrograph
-from napari_sem_tools.widgets.focus_layers import QUANTITIES, map_arguments
-from napari_sem_tools.widgets.focus_sight import sight_of, visible_part
-from napari_sem_tools.widgets.focus_state import KEEP, REJECT, ScoredFiles, thumbnail
+from napari_sem_tools.widgets.focus.layers import QUANTITIES, map_arguments
+from napari_sem_tools.widgets.focus.sight import sight_of, visible_part
+from napari_sem_tools.widgets.focus.state import KEEP, REJECT, ScoredFiles, thumbnail
 from napari_sem_tools.widgets.results import MAP_KEY
 
 SCORES = {"a.tif": 9.0, "b.tif": 4.0, "c.tif": 6.5}

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_sem_tools.widgets.colouring import column_colours
-from napari_sem_tools.widgets.plots import (
+from napari_sem_tools.widgets.plots.drawing import (
     KINDS,
     PlotSpec,
     PlotValues,
@@ -20,6 +19,7 @@ from napari_sem_tools.widgets.plots import (
     draw_plot,
     group_numbers,
 )
+from napari_sem_tools.widgets.table.colouring import column_colours
 
 
 def axes() -> Any:

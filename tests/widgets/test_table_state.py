@@ -13,9 +13,9 @@ from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.layers import attach_table
 from napari_sem_tools.measurement import measure
 from napari_sem_tools.micrograph import Calibration, Micrograph
-from napari_sem_tools.widgets.follow import carry_over, measured_again, touched_labels
-from napari_sem_tools.widgets.table_export import clipboard_text, export_table
-from napari_sem_tools.widgets.table_state import BY_HAND, CLASS, TableState, scales_differ
+from napari_sem_tools.widgets.table.export import clipboard_text, export_table
+from napari_sem_tools.widgets.table.follow import carry_over, measured_again, touched_labels
+from napari_sem_tools.widgets.table.state import BY_HAND, CLASS, TableState, scales_differ
 
 
 class Layer(SimpleNamespace):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_sem_tools.focus import FocusSeries, FocusWatch
-    from napari_sem_tools.focus.folder import FileScore
-    from napari_sem_tools.focus.taught import TaughtScore
+    from napari_sem_tools.focus.files.folder import FileScore
+    from napari_sem_tools.focus.files.taught import TaughtScore
     from napari_sem_tools.micrograph import Micrograph
 
 __all__ = ["add_arguments", "run"]
@@ -134,7 +134,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _scoring(args: argparse.Namespace) -> TaughtScore:
     """Return what scores an image."""
-    from napari_sem_tools.focus.taught import TaughtScore, read_taught
+    from napari_sem_tools.focus.files.taught import TaughtScore, read_taught
 
     frames = read_taught() if args.taught else ()
     return TaughtScore(frames, args.method, _measure_names(args))
@@ -167,7 +167,7 @@ def _measure_names(args: argparse.Namespace) -> tuple[str, ...]:
 def _files(args: argparse.Namespace, console: Console) -> int:
     """Score each image by itself."""
     from napari_sem_tools.errors import SemError
-    from napari_sem_tools.focus.folder import score_files, scores_table
+    from napari_sem_tools.focus.files.folder import score_files, scores_table
 
     scoring = _scoring(args)
     maps = _Maps(args)
@@ -352,7 +352,7 @@ def _watch(args: argparse.Namespace, console: Console) -> int:
     from napari_sem_tools.errors import SemError
     from napari_sem_tools.files import json_text
     from napari_sem_tools.focus import FocusWatch
-    from napari_sem_tools.focus.folder import FileScore
+    from napari_sem_tools.focus.files.folder import FileScore
 
     folder = Path(args.inputs[0])
     if not folder.is_dir():
@@ -387,7 +387,7 @@ def _look_until(
 ) -> None:
     """Look again and again; the table on disk holds what was scored so far."""
     from napari_sem_tools.files import write_text
-    from napari_sem_tools.focus.folder import scores_table
+    from napari_sem_tools.focus.files.folder import scores_table
     from napari_sem_tools.reporting import csv_text
 
     written = 0

@@ -59,7 +59,7 @@ def _add_training(
     parser: argparse.ArgumentParser, settings: Any, recipes: Mapping[str, Any], default: str
 ) -> None:
     """Add what all trainings have."""
-    from napari_sem_tools.training.run import LICENCE
+    from napari_sem_tools.training.running.run import LICENCE
 
     parser.add_argument("-n", "--name", metavar="NAME", help="of the model; else the folder's")
     parser.add_argument("-o", "--out", metavar="RUN", help="else FOLDER/training/NAME")
@@ -94,7 +94,7 @@ def _focus(args: argparse.Namespace, console: Console) -> int:
 
 def _train(args: argparse.Namespace, console: Console, kind: str, train: Callable[..., Any]) -> int:
     """Train as the options say, and write the scores of the images that were kept back."""
-    from napari_sem_tools.training.kinds import KINDS
+    from napari_sem_tools.training.running.kinds import KINDS
 
     row = KINDS[kind]
     prefix = f"{row.load('settings').__name__}."
@@ -151,7 +151,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 def _check(args: argparse.Namespace, console: Console) -> int:
     """Name every file that cannot be trained on; 1 when there is one."""
-    from napari_sem_tools.training.folder import check_folder
+    from napari_sem_tools.training.data.folder import check_folder
 
     found = check_folder(
         args.folder,
@@ -184,7 +184,7 @@ def _check(args: argparse.Namespace, console: Console) -> int:
 
 def _add_enlarge(parser: argparse.ArgumentParser) -> None:
     """Add the options of an enlargement."""
-    from napari_sem_tools.training.recipes import RECIPES
+    from napari_sem_tools.training.augmentation.recipes import RECIPES
 
     _add_folder(parser)
     parser.add_argument("-o", "--out", required=True, metavar="FOLDER", help="to write")
@@ -201,7 +201,7 @@ def _add_enlarge(parser: argparse.ArgumentParser) -> None:
 def _enlarge(args: argparse.Namespace, console: Console) -> int:
     """Write changed versions of a training set."""
     from napari_sem_tools.errors import InvalidSettings
-    from napari_sem_tools.training.enlarge import enlarge
+    from napari_sem_tools.training.augmentation.enlarge import enlarge
 
     if args.count < 1 or args.seed < 0:
         raise InvalidSettings("--count is at least 1 and --seed at least 0.")

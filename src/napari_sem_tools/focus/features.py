@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.focus.picture import Picture
-from napari_sem_tools.focus.spectrum import noise_gain
+from napari_sem_tools.focus.measures.picture import Picture
+from napari_sem_tools.focus.measures.spectrum import noise_gain
 
 __all__ = ["features"]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from napari_sem_tools.focus.picture import Picture
+from napari_sem_tools.focus.measures.picture import Picture
 
 __all__ = ["no_information"]
 
@@ -46,7 +46,7 @@ def no_information(picture: Picture) -> str:
     Examples
     --------
     >>> import numpy as np
-    >>> from napari_sem_tools.focus.picture import picture_of
+    >>> from napari_sem_tools.focus.measures.picture import picture_of
     >>> no_information(picture_of(np.random.default_rng(0).normal(size=(240, 320))))
     'noise alone'
     """

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.focus.features import features
-from napari_sem_tools.focus.picture import Picture
+from napari_sem_tools.focus.measures.picture import Picture
 
 __all__ = ["Mix", "cut_tile", "mix_of", "read_mix", "tiles_of"]
 

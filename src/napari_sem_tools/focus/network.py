@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.focus.picture import Picture, picture_of
+from napari_sem_tools.focus.measures.picture import Picture, picture_of
 from napari_sem_tools.focus.score import BEST, FocusScore, blur_of_score, has_network, reasons_of
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_sem_tools.errors import InvalidSettings, SemError
 from napari_sem_tools.focus.information import no_information
-from napari_sem_tools.focus.picture import Picture, picture_of
+from napari_sem_tools.focus.measures.picture import Picture, picture_of
 
 __all__ = [
     "FocusScore",

@@ -7,9 +7,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sem_tools.focus.measures.picture import picture_of
 from napari_sem_tools.focus.mix import cut_tile
 from napari_sem_tools.focus.network import FocusMap
-from napari_sem_tools.focus.picture import picture_of
 from napari_sem_tools.focus.score import blur_of_score, score_picture
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
 

@@ -19,7 +19,12 @@ import numpy as np
 from napari_sem_tools.files import write_file, write_text
 from napari_sem_tools.models.devices import choose_device, choose_precision
 from napari_sem_tools.settings import Settings, described
-from napari_sem_tools.training.learner import Learner, Pace, load_checkpoint, save_checkpoint
+from napari_sem_tools.training.running.learner import (
+    Learner,
+    Pace,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 __all__ = ["SeparationTraining", "train_separation"]
 
@@ -157,8 +162,8 @@ def _train(
 
 def _crops(scenes: dict[Path, float], settings: SeparationTraining) -> Any:
     """Make the source of crops."""
-    from napari_sem_tools.training.crops import Crops, MixedCrops
-    from napari_sem_tools.training.scenes import SceneFolder
+    from napari_sem_tools.training.data.crops import Crops, MixedCrops
+    from napari_sem_tools.training.data.scenes import SceneFolder
 
     rng = np.random.default_rng(settings.seed)
     folders = [SceneFolder.load(folder, labels=False) for folder in scenes]

@@ -25,7 +25,7 @@ def separation_loss(
     logits : tensor (N, 3, Y, X)
         Foreground, border, distance.
     targets : tensor (N, 4, Y, X)
-        Planes of `napari_sem_tools.training.targets.PLANES`, 0 to 1.
+        Planes of `napari_sem_tools.training.data.targets.PLANES`, 0 to 1.
     touching : float, optional
         Extra weight of pixels between two particles that touch: they are few, and each gap
         that is lost merges two particles.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from napari_sem_tools.models.architectures import build
 from napari_sem_tools.models.store import Store
 from napari_sem_tools.models.weights import read_verified
-from napari_sem_tools.training.freezing import freeze
-from napari_sem_tools.training.plan import TrainingPlan
+from napari_sem_tools.training.running.freezing import freeze
+from napari_sem_tools.training.running.plan import TrainingPlan
 
 __all__ = ["Built", "build_network", "loss_of"]
 

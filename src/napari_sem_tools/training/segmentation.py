@@ -10,8 +10,8 @@ from typing import Any
 from napari_sem_tools.errors import UntrustedModel
 from napari_sem_tools.models.card import ModelCard, check_name
 from napari_sem_tools.tasks import Cancel, Progress, report
-from napari_sem_tools.training.events import TrainingEvent
-from napari_sem_tools.training.run import LICENCE, TrainingRun
+from napari_sem_tools.training.running.events import TrainingEvent
+from napari_sem_tools.training.running.run import LICENCE, TrainingRun
 from napari_sem_tools.training.settings import TrainingSettings
 
 __all__ = ["follow", "model_name", "train_segmentation"]

@@ -11,12 +11,12 @@ from napari_sem_tools.errors import SemError
 from napari_sem_tools.layers import attach_table, from_layer, segmentation_of, table_of
 from napari_sem_tools.measurement import MeasureSettings, measure
 from napari_sem_tools.tasks import Cancel, Progress
-from napari_sem_tools.widgets.follow import carry_over
 from napari_sem_tools.widgets.forms import SettingsForm
 from napari_sem_tools.widgets.parts import SemWidget, is_kind, scrolled
 from napari_sem_tools.widgets.recipes import measure_recipe
 from napari_sem_tools.widgets.results import image_of, plane_of
-from napari_sem_tools.widgets.table_state import BY_HAND, with_decisions
+from napari_sem_tools.widgets.table.follow import carry_over
+from napari_sem_tools.widgets.table.state import BY_HAND, with_decisions
 
 __all__ = ["MeasureWidget", "open_table"]
 
@@ -105,7 +105,7 @@ class MeasureWidget(SemWidget):
 def open_table(viewer: Any, labels: Any) -> Any:
     """Show the table of a labels layer in the widget that is open, else in a new one."""
     from napari_sem_tools.widgets.parts import dock_of
-    from napari_sem_tools.widgets.table import TableWidget, tables_of
+    from napari_sem_tools.widgets.table.widget import TableWidget, tables_of
 
     for widget in tables_of(viewer):
         dock = dock_of(widget)

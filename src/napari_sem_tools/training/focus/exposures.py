@@ -7,7 +7,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.training import electron
+from napari_sem_tools.training.augmentation import electron
 
 __all__ = ["empty_frame", "exposed"]
 

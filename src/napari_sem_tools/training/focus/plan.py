@@ -15,9 +15,9 @@ from napari_sem_tools.errors import InvalidSettings, InvalidTrainingSet, ModelNo
 from napari_sem_tools.models.card import InputSpec, ModelCard, OutputChannel
 from napari_sem_tools.models.store import Store
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
+from napari_sem_tools.training.data.splits import Split, split_by_group
+from napari_sem_tools.training.data.tables import read_column, read_groups
 from napari_sem_tools.training.focus.settings import FocusTraining
-from napari_sem_tools.training.splits import Split, split_by_group
-from napari_sem_tools.training.tables import read_column, read_groups
 
 __all__ = ["FocusPlan", "JudgedPicture", "focus_outputs", "resolve"]
 
@@ -272,7 +272,7 @@ def _pictures(
     cancel: Cancel | None,
 ) -> tuple[JudgedPicture, ...]:
     """Read the images that have a score, or all."""
-    from napari_sem_tools.focus.picture import picture_of
+    from napari_sem_tools.focus.measures.picture import picture_of
 
     groups = read_groups(path, settings.group_by, sorted(scores))
     columns = [read_column(path, name) for name in _PIXEL]

@@ -15,15 +15,15 @@ from napari_sem_tools.focus.network import scores_of, with_conditions
 from napari_sem_tools.models.card import ModelCard, Score, TrainingData, WeightsFile
 from napari_sem_tools.models.store import Store
 from napari_sem_tools.tasks import Cancel, stop_if_cancelled
-from napari_sem_tools.training.course import Session, Tell, go_through
-from napari_sem_tools.training.events import TrainingEvent
 from napari_sem_tools.training.focus.frames import Drawing, FrameSource, SharpPicture
 from napari_sem_tools.training.focus.losses import focus_loss, score_loss
 from napari_sem_tools.training.focus.plan import FocusPlan, JudgedPicture
 from napari_sem_tools.training.focus.scored import ScoredSource, centre, scaled
 from napari_sem_tools.training.focus.truths import PLANES
-from napari_sem_tools.training.judging import Verdict
-from napari_sem_tools.training.learner import Learner, Pace
+from napari_sem_tools.training.running.course import Session, Tell, go_through
+from napari_sem_tools.training.running.events import TrainingEvent
+from napari_sem_tools.training.running.judging import Verdict
+from napari_sem_tools.training.running.learner import Learner, Pace
 
 __all__ = ["FocusSession", "learn", "score_errors"]
 

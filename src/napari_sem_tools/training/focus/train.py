@@ -8,7 +8,7 @@ from typing import Any
 from napari_sem_tools.models.card import ModelCard
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.training.focus.settings import FocusTraining
-from napari_sem_tools.training.run import LICENCE, TrainingRun
+from napari_sem_tools.training.running.run import LICENCE, TrainingRun
 from napari_sem_tools.training.segmentation import follow, model_name
 
 __all__ = ["train_focus"]

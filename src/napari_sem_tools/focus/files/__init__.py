@@ -1,0 +1,1 @@
+"""Folders of images: scored, watched, sorted out, and scores by hand."""

@@ -1,0 +1,1 @@
+"""Classical focus measures: the table, what they look at, resolution estimates."""

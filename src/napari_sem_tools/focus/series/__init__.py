@@ -1,0 +1,1 @@
+"""From several frames: the best position, the next one, direction, depth."""

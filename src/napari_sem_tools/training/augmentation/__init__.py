@@ -1,0 +1,1 @@
+"""How images and masks are changed while a network learns."""

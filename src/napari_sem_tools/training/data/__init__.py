@@ -1,0 +1,1 @@
+"""What is learned from: folders, splits, rendered scenes, crops, targets."""

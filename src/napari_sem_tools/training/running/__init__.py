@@ -1,0 +1,1 @@
+"""One training from plan to card: process, learner, checkpoints, judges, logs."""

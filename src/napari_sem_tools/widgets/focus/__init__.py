@@ -1,0 +1,1 @@
+"""The *Focus* widget: score, map, series, folders, watched folder."""

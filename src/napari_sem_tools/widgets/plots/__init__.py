@@ -1,0 +1,1 @@
+"""Plots of a particle table that brush with it."""

@@ -1,0 +1,1 @@
+"""The *Train* widget: set, choices, curves, previews."""
