@@ -14,7 +14,7 @@ from napari_sem_tools.focus.measures.picture import Picture, picture_of
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.micrograph import Calibration, Micrograph
 from napari_sem_tools.tiff import write_tiff
-from napari_sem_tools.widgets.focus.widget import score as focus_score
+from napari_sem_tools.widgets.focus import score as focus_score
 
 __all__ = [
     "BLURS",

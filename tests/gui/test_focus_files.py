@@ -18,9 +18,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sem_tools.focus.files import folder as folder_module
 from napari_sem_tools.tiff import write_tiff
+from napari_sem_tools.widgets.focus import files as focus_files
 from napari_sem_tools.widgets.focus.state import KEEP, REJECT
 from napari_sem_tools.widgets.focus.widget import FocusWatchWidget, FocusWidget
-from napari_sem_tools.widgets.focus.widget import files as focus_files
 
 SHARPEST = f"frame{BLURS.index(min(BLURS)) + 1}.tif"
 

@@ -14,9 +14,9 @@ from qtpy.QtWidgets import QApplication
 from napari_sem_tools.focus.files.taught import read_taught
 from napari_sem_tools.focus.network import FocusMap
 from napari_sem_tools.micrograph import Micrograph
+from napari_sem_tools.widgets.focus import map as map_module
+from napari_sem_tools.widgets.focus import score as score_module
 from napari_sem_tools.widgets.focus.widget import FocusWidget
-from napari_sem_tools.widgets.focus.widget import map as map_module
-from napari_sem_tools.widgets.focus.widget import score as score_module
 from napari_sem_tools.widgets.parts import is_kind
 
 SHARPEST = BLURS.index(min(BLURS))

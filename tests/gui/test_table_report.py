@@ -18,9 +18,9 @@ from napari_sem_tools.measurement import measure
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.segmentation import segment
 from napari_sem_tools.statistics.settings import StatisticsSettings
+from napari_sem_tools.widgets.table import report as table_report
 from napari_sem_tools.widgets.table.report import ReportDialog
 from napari_sem_tools.widgets.table.widget import TableWidget
-from napari_sem_tools.widgets.table.widget import report as table_report
 
 
 @pytest.fixture

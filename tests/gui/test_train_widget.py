@@ -21,9 +21,9 @@ from napari_sem_tools.tiff import write_tiff
 from napari_sem_tools.training import RECIPES, TRAININGS, TrainingSettings
 from napari_sem_tools.training.running.logs import write_log
 from napari_sem_tools.widgets.segment import SegmentWidget
+from napari_sem_tools.widgets.train import use as train_use
+from napari_sem_tools.widgets.train import watch as train_watch
 from napari_sem_tools.widgets.train.widget import TrainWidget
-from napari_sem_tools.widgets.train.widget import use as train_use
-from napari_sem_tools.widgets.train.widget import watch as train_watch
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from napari_sem_tools.errors import OutputExists, SemError
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.training import check_folder
 from napari_sem_tools.training.data.folder import read_pair
+from napari_sem_tools.widgets.train import sample as module
 from napari_sem_tools.widgets.train.sample import sample_of, save_sample
-from napari_sem_tools.widgets.train.widget import sample as module
 
 
 @pytest.fixture
