@@ -31,7 +31,7 @@ ratio, the contrast, and the reasons in words. The data bar and burnt-in letters
   at five scales, widths of the strongest edges, sharpest and dullest parts, autocovariance) by a
   few small perceptrons. It needs NumPy and SciPy.
 - `network` is the small network of the package. It needs PyTorch.
-- `auto` is the network where PyTorch and the model are at hand, else the mix.
+- `auto` is both where PyTorch and the model are at hand, else the mix.
 - `both` is the mean of the two. Their errors differ, so that it is the surest for a single image;
   it takes the time of both.
 

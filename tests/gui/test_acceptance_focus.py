@@ -220,7 +220,7 @@ def test_the_network_of_the_package_maps_what_lies_aslant(
     _, widget = open_focus(viewer)
     image = add(viewer, sharp.replace(pixels=noisy.clip(0, 255).astype(np.uint8)))
     wait(lambda: widget.score.answer is not None)
-    assert widget.score.answer.score.method == "network"
+    assert widget.score.answer.score.method == "both"
     heart = Heartbeat()
     widget.run_button.click()
     wait(lambda: not widget.work.running)

@@ -62,7 +62,7 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=("auto", "mix", "network", "both"),
         default="auto",
-        help="mix needs no PyTorch; auto: the network where it can run (default)",
+        help="mix needs no PyTorch; auto: network and mix joined where PyTorch works (default)",
     )
     group.add_argument(
         "--measures",

@@ -143,8 +143,8 @@ def focus(
         Data bar and burnt-in letters of a Micrograph are left out.
     method : {"auto", "mix", "network", "both"}
         ``"mix"``: classical measures joined by fitted layers, without torch; ``"network"``: of
-        the package, needs torch; ``"auto"``: the network where it is at hand, else the mix;
-        ``"both"``: the mean of the two, whose errors differ.
+        the package, needs torch; ``"both"``: the mean of the two, whose errors differ;
+        ``"auto"``: both where torch and the network are at hand, else the mix.
     pixel_size : float or (float, float), optional
         Size of a pixel in nm, for `FocusScore.blur_nm`.
     mask : bool array (Y, X), optional
@@ -298,8 +298,8 @@ def _half(found: FocusScore) -> float:
 
 
 def _by_best(picture: Picture, device: str) -> FocusScore:
-    """Score by the network where it and torch are at hand, else by the mix."""
-    return (_by_network if has_network() else _by_mix)(picture, device)
+    """Score by network and mix where torch and the network are at hand, else by the mix."""
+    return (_by_both if has_network() else _by_mix)(picture, device)
 
 
 def has_network() -> bool:

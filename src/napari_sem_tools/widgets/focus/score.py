@@ -29,7 +29,10 @@ __all__ = ["ScorePage"]
 
 _PAUSE_MS = 60  # after the last move of the slider or the canvas
 _METHODS = {
-    "auto": ("the best there is", "The network where PyTorch works, else the mix"),
+    "auto": (
+        "the best there is",
+        "Network and measures joined where PyTorch works, else the measures",
+    ),
     "mix": ("classical measures", "A fitted mix of classical measures; needs no PyTorch"),
     "network": ("the network", "Tells also the direction of the blur; needs PyTorch"),
 }
