@@ -240,6 +240,8 @@ def _show(
     font: float = 10.0,
 ) -> None:
     """Draw one picture on the image's own grid, with its scale."""
+    if picture.ndim == 3 and picture.dtype.kind == "f":
+        picture = np.clip(picture, 0, 1)  # resampling leaves colours a rounding error outside
     axes.imshow(picture, extent=extent, interpolation="antialiased", aspect=_aspect(calibration))
     rows, columns = shape
     axes.set_xlim(-0.5, columns - 0.5)
