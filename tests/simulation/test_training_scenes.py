@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sem_tools.simulation import training_scene as scenes
 from napari_sem_tools.simulation.arrangements import ARRANGEMENTS, arrange
 from napari_sem_tools.simulation.bodies import FAMILIES, Convex, Style, particle_surface
 from napari_sem_tools.simulation.distractors import burn_in
@@ -73,9 +72,8 @@ def test_every_arrangement_places_particles_on_and_about_the_image(name):
     assert (radii > 0).all()
 
 
-def test_some_scenes_are_bare_ground_whose_texture_is_no_particle(monkeypatch):
-    monkeypatch.setattr(scenes, "_ARRANGEMENT_WEIGHTS", {"nothing": 1.0})
-    bare = training_scene((9, 1), size_px=128)
+def test_some_scenes_are_bare_ground_whose_texture_is_no_particle():
+    bare = training_scene((9, 1), size_px=128, arrangements={"nothing": 1.0})
     assert not bare.labels.any()
     assert not bare.ignore.any()
     assert bare.image.std() > 0

@@ -126,7 +126,7 @@ def unit_grey(field: NDArray[Any]) -> Plane:
     Examples
     --------
     >>> import numpy as np
-    >>> unit_grey(np.arange(6.0).reshape(2, 3)).max()
+    >>> float(unit_grey(np.arange(6.0).reshape(2, 3)).max())
     1.0
     """
     low, high = np.percentile(field, _TAILS)

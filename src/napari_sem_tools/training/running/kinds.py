@@ -45,8 +45,8 @@ _ROWS = (
         "segmentation",
         f"{_HERE}.settings:TrainingSettings",
         f"{_HERE}.trainings:training",
-        f"{_HERE}.plan:resolve",
-        f"{_HERE}.session:learn",
+        f"{_HERE}.running.plan:resolve",
+        f"{_HERE}.running.session:learn",
     ),
     Kind(
         "focus",
