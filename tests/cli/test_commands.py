@@ -368,3 +368,15 @@ def test_measure_writes_the_format_that_the_name_asks_for(
     table = read(place)
     area = table["area [nm²]"] if kind == "xlsx" else table["area_nm2"]
     assert area.tolist() == [1600.0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["models", "--quiet", "list"], ["models", "list", "--quiet"]],
+    ids=["before", "behind"],
+)
+def test_quiet_is_taken_before_and_behind_what_is_done_with_models(words, capsys):
+    assert main(words) == 0
+    shown = capsys.readouterr()
+    assert "particles" in shown.out
+    assert not shown.err

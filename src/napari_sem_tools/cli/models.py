@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     for name, (text, _, add) in _ACTIONS.items():
         own = actions.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
         add(own)
+        own.add_argument(
+            "--quiet", action="store_true", default=argparse.SUPPRESS, help="only results, errors"
+        )
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_sem_tools.widgets.panel import theme_colour, wrapped_label
+from napari_sem_tools.widgets.plots.margins import fit_margins
 
 if TYPE_CHECKING:
     from napari_sem_tools.focus.series.series import FocusSeries
@@ -184,16 +185,8 @@ class CurveView(QWidget):
         self.layout().addWidget(self.canvas, 1)
 
     def _fit(self, event: Any = None) -> None:
-        """Leave room for the labels; a layout engine would draw everything twice."""
-        width, height = self.canvas.get_width_height()
-        left, right, below, above = _MARGINS
-        if width > left + right and height > below + above:
-            self.figure.subplots_adjust(
-                left=left / width,
-                right=1 - right / width,
-                bottom=below / height,
-                top=1 - above / height,
-            )
+        """Leave room for the labels."""
+        fit_margins(self.canvas, _MARGINS)
 
     def _on_click(self, event: Any) -> None:
         """Go to the image nearest to a click."""

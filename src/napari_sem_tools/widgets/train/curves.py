@@ -10,6 +10,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_sem_tools.widgets.panel import theme_colour, wrapped_label
+from napari_sem_tools.widgets.plots.margins import fit_margins
 
 __all__ = ["SCORES", "CurvesView", "score_words"]
 
@@ -185,17 +186,8 @@ class CurvesView(QWidget):
         self.layout().addWidget(self.canvas, 1)
 
     def _fit(self, event: Any = None) -> None:
-        """Leave room for the labels; a layout engine would draw everything twice."""
-        width, height = self.canvas.get_width_height()
-        left, right, below, above = _MARGINS
-        if width > left + right and height > below + above:
-            self.figure.subplots_adjust(
-                left=left / width,
-                right=1 - right / width,
-                bottom=below / height,
-                top=1 - above / height,
-                hspace=_GAP,
-            )
+        """Leave room for the labels."""
+        fit_margins(self.canvas, _MARGINS, hspace=_GAP)
 
 
 def score_words(scores: Mapping[str, float], most: int = 3) -> str:
