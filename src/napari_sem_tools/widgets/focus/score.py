@@ -17,10 +17,10 @@ from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.focus.gauge import ScoreGauge
 from napari_sem_tools.widgets.focus.map import MapBox
 from napari_sem_tools.widgets.focus.measures import MeasureButton, MeasureList
-from napari_sem_tools.widgets.focus.page import Page
 from napari_sem_tools.widgets.focus.sight import Sight, sight_of
 from napari_sem_tools.widgets.focus.teach import TeachBox
 from napari_sem_tools.widgets.focus.text import facts_text, sentences
+from napari_sem_tools.widgets.pages import Page
 from napari_sem_tools.widgets.panel import Links, scrolled, theme_colour, wrapped_label
 from napari_sem_tools.widgets.recipes import focus_recipe
 from napari_sem_tools.widgets.work import Outcome, Work

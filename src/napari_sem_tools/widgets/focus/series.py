@@ -28,9 +28,9 @@ from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.focus.curve import CurveView
 from napari_sem_tools.widgets.focus.depth import DepthBox
 from napari_sem_tools.widgets.focus.measures import MeasureButton
-from napari_sem_tools.widgets.focus.page import Page
 from napari_sem_tools.widgets.focus.text import series_sentences
 from napari_sem_tools.widgets.folder_line import FolderLine
+from napari_sem_tools.widgets.pages import Page
 from napari_sem_tools.widgets.panel import theme_colour, wrapped_label
 from napari_sem_tools.widgets.recipes import focus_series_recipe, image_source
 

@@ -14,9 +14,9 @@ from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.focus.files import FilesBox
 from napari_sem_tools.widgets.focus.gauge import ScoreGauge, Sparkline
-from napari_sem_tools.widgets.focus.page import Page
 from napari_sem_tools.widgets.focus.state import thumbnail
 from napari_sem_tools.widgets.folder_line import FolderLine
+from napari_sem_tools.widgets.pages import Page
 from napari_sem_tools.widgets.panel import wrapped_label
 from napari_sem_tools.widgets.recipes import focus_watch_recipe
 from napari_sem_tools.widgets.work import Outcome, Work
