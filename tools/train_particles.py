@@ -12,7 +12,11 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from napari_sem_tools.simulation.training_scene import stacked_scene, training_scene
+from napari_sem_tools.simulation.training_scene import (
+    enlarged_scene,
+    stacked_scene,
+    training_scene,
+)
 from napari_sem_tools.training.data.scenes import render_scenes
 from napari_sem_tools.training.loop import SeparationTraining, train_separation
 
@@ -20,6 +24,9 @@ WIDTHS = (32, 64, 112, 176, 224, 256)
 SCENES = {  # folder: number, seed, what draws them
     "scenes": (2375, 2611, training_scene),
     "stacked": (600, 2612, stacked_scene),
+    "fresh": (500, 2613, training_scene),
+    "heaps": (500, 2614, stacked_scene),
+    "enlarged": (800, 2615, enlarged_scene),
 }
 
 
@@ -39,6 +46,13 @@ STAGES = (
     Stage("run", 8200, 2e-3, {"scenes": 1.0}, touching=3.0, schedule="plateau"),
     Stage("stacks", 2200, 8e-4, {"scenes": 0.6, "stacked": 0.4}),
     Stage("longer", 2200, 1e-3, {"scenes": 5 / 7, "stacked": 2 / 7}, schedule="plateau"),
+    Stage(
+        "wider",
+        2600,
+        1e-3,
+        {"scenes": 0.3, "stacked": 0.1, "fresh": 0.15, "heaps": 0.15, "enlarged": 0.3},
+        schedule="plateau",
+    ),
 )
 
 

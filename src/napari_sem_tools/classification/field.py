@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.reading.inputs import as_micrograph
 
-__all__ = ["FIELD_PX", "LEAST_PX", "ranked", "texture_field"]
+__all__ = ["FIELD_PX", "LEAST_PX", "field_box", "ranked", "texture_field"]
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -56,7 +56,7 @@ def texture_field(image: Any) -> Map:
     """
     record = as_micrograph(image).plane()
     counts = record.field if record.marks is None else record.field & ~record.marks
-    box = _box(counts)
+    box = field_box(counts)
     grey = np.asarray(record.grey[box], np.float32)
     inside = counts[box]
     if inside.all():
@@ -85,8 +85,27 @@ def ranked(grey: NDArray[Any]) -> Map:
     return middle.astype(np.float32)[place].reshape(grey.shape)
 
 
-def _box(counts: Mask) -> tuple[slice, slice]:
-    """Return the box of the rows and columns of which more than half counts."""
+def field_box(counts: Mask) -> tuple[slice, slice]:
+    """Return the box of the rows and columns of which more than half counts.
+
+    Parameters
+    ----------
+    counts : bool array (Y, X)
+
+    Returns
+    -------
+    (slice, slice)
+
+    Raises
+    ------
+    InvalidSettings
+        It is smaller than 24 x 24 px.
+
+    Examples
+    --------
+    >>> field_box(np.ones((30, 40), bool))
+    (slice(0, 30, None), slice(0, 40, None))
+    """
     rows = np.flatnonzero(counts.mean(axis=1) > _HALF * counts.any(axis=0).mean())
     columns = np.flatnonzero(counts.any(axis=0))
     if len(rows) < LEAST_PX or len(columns) < LEAST_PX:
@@ -94,7 +113,7 @@ def _box(counts: Mask) -> tuple[slice, slice]:
             f"A field of {len(rows)} x {len(columns)} px is too small to be classified.",
             hint=f"Give at least {LEAST_PX} x {LEAST_PX} px.",
         )
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _reduced(values: Map) -> Map:

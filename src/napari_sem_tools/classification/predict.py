@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.classification.categories import Categories, read_categories
-from napari_sem_tools.classification.embedding import embed_parts
-from napari_sem_tools.classification.field import texture_field
+from napari_sem_tools.classification.categories import Categories
+from napari_sem_tools.classification.judges import PARTS, Judge, TaughtJudge, opened
 from napari_sem_tools.classification.signs import seen_signs
 from napari_sem_tools.errors import Cancelled, SemError
 from napari_sem_tools.reading.inputs import as_micrograph, list_files
@@ -27,9 +26,6 @@ ANSWERS: Final = (
     "category", "two of these", "patches disagree", "none of these", "no micrograph",
 )  # fmt: skip
 """What can be said of an image; all but the first are reasons to look at it."""
-
-PARTS: Final = tuple((0.5, down, right) for down in (0.0, 1.0) for right in (0.0, 0.5, 1.0))
-"""The parts of an image that vote: six halves of its sides."""
 
 _SURE: Final = 0.8  # probability from which the vote of a part counts
 _OTHERS: Final = 2  # parts that must be sure of another category
@@ -48,8 +44,9 @@ def classify(
     ----------
     images : path-like, Micrograph, layer, array, or an iterable of these
         Files, folders, patterns or a CSV of paths; one is read at a time.
-    model : Categories or path-like
-        Categories that were taught, or the folder that they were saved in.
+    model : Categories, path-like or str
+        Categories that were taught, the folder that they were saved in, or the name of a
+        trained model of the registry.
     progress, cancel : callable, optional
 
     Returns
@@ -59,12 +56,16 @@ def classify(
         ``reason`` (why it is no micrograph), ``possible`` (the conformal set, likeliest
         first), ``in_domain``, ``distance``, ``nearest`` (the example that is most alike), the
         probability of every category as ``p <category>``, and ``error`` for what could not be
-        read.
+        read.  A trained model has no name of the nearest example.
 
     Raises
     ------
     UnreadableFile
         There is no image, or `model` holds no categories.
+    ModelNotFound, InvalidSettings
+        There is no such model, or it is not for categories.
+    MissingExtra
+        A trained model needs PyTorch, which is not installed.
     Cancelled
 
     Examples
@@ -80,15 +81,15 @@ def classify(
     """
     import pandas as pd
 
-    categories = model if isinstance(model, Categories) else read_categories(model)
     listed = _listed(images)
     rows = []
-    for number, one in enumerate(listed):
-        stop_if_cancelled(cancel)
-        report(progress, number, len(listed), f"looking at {_name(one, number)}")
-        rows.append({"image": _name(one, number)} | _row(one, categories))
+    with opened(model) as judge:
+        for number, one in enumerate(listed):
+            stop_if_cancelled(cancel)
+            report(progress, number, len(listed), f"looking at {_name(one, number)}")
+            rows.append({"image": _name(one, number)} | _row(one, judge))
+        chances = [f"p {name}" for name in judge.names]
     report(progress, len(listed), len(listed), "classified")
-    chances = [f"p {name}" for name in categories.names]
     return pd.DataFrame(rows, columns=["image", *_COLUMNS, *chances, "error"])
 
 
@@ -121,23 +122,24 @@ def _name(image: Any, number: int) -> str:
     return str(getattr(image, "name", "") or f"image {number + 1}")
 
 
-def _row(image: Any, categories: Categories) -> dict[str, Any]:
+def _row(image: Any, judge: Judge) -> dict[str, Any]:
     """Classify one image; what cannot be read has its reason."""
     try:
-        return classify_one(image, categories)
+        return classify_one(image, judge)
     except Cancelled:
         raise
     except SemError as error:
         return {"error": error.message}
 
 
-def classify_one(image: Any, categories: Categories) -> dict[str, Any]:
+def classify_one(image: Any, model: Categories | Judge) -> dict[str, Any]:
     """Classify one image.
 
     Parameters
     ----------
     image : path-like, Micrograph, layer or array
-    categories : Categories
+    model : Categories or Judge
+        Categories, or what `judges.opened` gives for any model.
 
     Returns
     -------
@@ -149,17 +151,16 @@ def classify_one(image: Any, categories: Categories) -> dict[str, Any]:
     SemError
         It cannot be read, or it is too small.
     """
+    judge = TaughtJudge(model) if isinstance(model, Categories) else model
     record = as_micrograph(image).plane()
     signs = seen_signs(record)
-    field = texture_field(record)
-    looks = embed_parts(field, [(1.0, 0.0, 0.0), *PARTS], model=categories.embedding)
-    found = categories.judge(looks)
+    found = judge.judge(record)
     chance, first = found.chance[0], int(found.chance[0].argmax())
     possible = [n for n in np.argsort(-chance, kind="stable") if found.kept[0, n]]
     known = bool(found.near[0])
-    doubt = len(possible) > 1 and bool(np.isfinite(categories.limits).all())
+    doubt = len(possible) > 1 and judge.conclusive
     answer = _answer(bool(signs), known, _disagree(found.chance), doubt)
-    names, sources = categories.names, categories.examples.sources
+    names, sources = judge.names, judge.sources
     return {
         "category": names[first] if answer not in ANSWERS[3:] else "",
         "confidence": float(chance[first]),

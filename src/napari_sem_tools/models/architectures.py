@@ -154,6 +154,15 @@ _ROWS = (
         parameters=2_800_544,
     ),
     Architecture(
+        "classifier",
+        f"{_NETWORKS}.classifier:Classifier",
+        "any network that gives an embedding, with a head for categories, its temperature, "
+        "limits and known images",
+        ("classification",),
+        "own; temperature as in Guo 2017, distance as in Sun 2022",
+        parameters=2_801_323,
+    ),
+    Architecture(
         "resnet18-focus",
         f"{_NETWORKS}.resnet:FocusResNet18",
         "ResNet-18 joined with the magnification, for a focus score",

@@ -16,7 +16,14 @@ from napari_sem_tools.simulation.optics import Exposure, draw_exposure, expose
 from napari_sem_tools.simulation.packing import Heap, Scene
 from napari_sem_tools.simulation.signals import shade
 
-__all__ = ["Recipe", "TrainingScene", "draw_recipe", "stacked_scene", "training_scene"]
+__all__ = [
+    "Recipe",
+    "TrainingScene",
+    "draw_recipe",
+    "enlarged_scene",
+    "stacked_scene",
+    "training_scene",
+]
 
 Array = NDArray[np.float64]
 
@@ -28,6 +35,10 @@ _STACKED_WEIGHTS = {
     "sparse": 0.08, "grid": 0.05, "film": 0.3, "chain": 0.12, "agglomerate": 0.45,
 }  # fmt: skip
 _STACKED_PX = (14.0, 60.0)
+_SPECIMENS = {name: share for name, share in _ARRANGEMENT_WEIGHTS.items() if name != "nothing"}
+_SPECIMEN_PX = (9.0, 130.0)
+_LN_ZOOM = 0.35  # spread of the magnification between pictures of one specimen
+_TO_ENLARGE_PX = (7.0, 45.0)
 _SIGNAL_WEIGHTS = {
     "secondary electrons": 0.62, "backscattered electrons": 0.08, "bright field": 0.24,
     "dark field": 0.06,
@@ -133,13 +144,64 @@ def training_scene(
         recipe = draw_recipe(
             rng, size_px=size_px, diameters_px=diameters_px, arrangements=arrangements
         )
-        scene, full_areas = _build(recipe, rng)
-        signal = shade(recipe.signal, scene, rng, diameter_px=recipe.diameter_px)
-        image = expose(signal, rng, recipe.exposure)
-        if recipe.arrangement == "nothing" or _can_be_seen(image, scene.labels > 0):
+        made = scene_of(recipe, rng)
+        if recipe.arrangement == "nothing" or _can_be_seen(made.image, made.labels > 0):
             break
+    return made
+
+
+def scene_of(recipe: Recipe, rng: np.random.Generator) -> TrainingScene:
+    """Simulate a scene by its recipe: particles fall anew at every call.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    TrainingScene
+    """
+    scene, full_areas = _build(recipe, rng)
+    signal = shade(recipe.signal, scene, rng, diameter_px=recipe.diameter_px)
+    image = expose(signal, rng, recipe.exposure)
     labels, ignore, hidden = _visible_pieces(scene.labels, full_areas)
     return TrainingScene(image, labels, ignore, hidden, recipe)
+
+
+def specimen_scenes(
+    seed: int | tuple[int, ...], count: int = 4, *, size_px: int = 320
+) -> tuple[TrainingScene, ...]:
+    """Simulate several pictures of one specimen: other fields, magnifications, recordings.
+
+    Parameters
+    ----------
+    seed : int or tuple of int
+        The same seed gives the same pictures.
+    count : int, optional
+        Number of pictures.
+    size_px : int, optional
+        Side of each.
+
+    Returns
+    -------
+    tuple of TrainingScene
+        Particles have the same habits and the same signal; their size in pixels differs by a
+        factor of 1.4 (one standard deviation), and every second picture is recorded anew.
+    """
+    rng = np.random.default_rng(seed)
+    shared = draw_recipe(rng, size_px=size_px, diameters_px=_SPECIMEN_PX, arrangements=_SPECIMENS)
+    pictures = []
+    for number in range(count):
+        zoom = float(np.exp(rng.normal(0, _LN_ZOOM)))
+        largest = shared.diameter_px if shared.arrangement == "giants" else size_px / 2
+        recipe = dataclasses.replace(
+            shared,
+            diameter_px=float(np.clip(shared.diameter_px * zoom, _SPECIMEN_PX[0], largest)),
+            exposure=draw_exposure(rng) if number % 2 else shared.exposure,
+        )
+        pictures.append(scene_of(recipe, rng))
+    return tuple(pictures)
 
 
 def stacked_scene(seed: int | tuple[int, ...], *, size_px: int = 512) -> TrainingScene:
@@ -156,6 +218,35 @@ def stacked_scene(seed: int | tuple[int, ...], *, size_px: int = 512) -> Trainin
     """
     return training_scene(
         seed, size_px=size_px, diameters_px=_STACKED_PX, arrangements=_STACKED_WEIGHTS
+    )
+
+
+def enlarged_scene(seed: int | tuple[int, ...], *, size_px: int = 512) -> TrainingScene:
+    """Draw stacked particles at half size and double the picture, pixels and truth.
+
+    Small particles are looked at enlarged; a network that never saw an enlarged picture takes
+    the softness of its pixels for something.
+
+    Parameters
+    ----------
+    seed : int or tuple of int
+    size_px : int, optional
+        Side of the enlarged scene, even.
+
+    Returns
+    -------
+    TrainingScene
+        Its recipe tells the scene before it was enlarged.
+    """
+    from skimage.transform import rescale
+
+    scene = training_scene(
+        seed, size_px=size_px // 2, diameters_px=_TO_ENLARGE_PX, arrangements=_STACKED_WEIGHTS
+    )
+    image = rescale(scene.image.astype(np.float32), 2, order=1, mode="edge")
+    labels, ignore = (each.repeat(2, 0).repeat(2, 1) for each in (scene.labels, scene.ignore))
+    return dataclasses.replace(
+        scene, image=np.rint(image).astype(np.uint8), labels=labels, ignore=ignore
     )
 
 

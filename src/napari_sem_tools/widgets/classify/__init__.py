@@ -1,0 +1,1 @@
+"""The *Classify* widget: an image, many files, own categories from examples."""
