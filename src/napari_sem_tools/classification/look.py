@@ -132,9 +132,7 @@ def _scaled(pixels: NDArray[Any], inside: NDArray[np.bool_], look: Look) -> NDAr
         few = seen[:: max(1, len(seen) // _GREY_PIXELS)]
         shown = (look.clip_low_percent, look.clip_high_percent)
         low, high = (float(value) for value in np.percentile(few, shown))
-    return np.asarray(
-        np.clip((values - low) * (255 / max(high - low, 1e-9)), 0, 255), np.float32
-    )
+    return np.asarray(np.clip((values - low) * (255 / max(high - low, 1e-9)), 0, 255), np.float32)
 
 
 def _cut(pixels: NDArray[np.float32], part: Part) -> NDArray[np.float32]:

@@ -160,7 +160,7 @@ _ROWS = (
         "limits and known images",
         ("classification",),
         "own; temperature as in Guo 2017, distance as in Sun 2022",
-        parameters=2_801_323,
+        parameters=2_801_058,
     ),
     Architecture(
         "resnet18-focus",
