@@ -11,6 +11,8 @@ from napari_sem_tools.settings import Settings
 
 __all__ = [
     "calibrate_recipe",
+    "catalogue_recipe",
+    "classify_recipe",
     "focus_folder_recipe",
     "focus_recipe",
     "focus_series_recipe",
@@ -135,6 +137,41 @@ def focus_recipe(image: Any, page: int | None, measures: Sequence[str]) -> str:
         lines.append("from napari_sem_tools.focus import focus_measures\n")
         lines.append(f"print(focus_measures(image, {list(measures)!r}))\n")
     return "".join(lines)
+
+
+def classify_recipe(images: str, judge: str) -> str:
+    """Return Python that classifies images.
+
+    Parameters
+    ----------
+    images, judge : str
+        As Python: what is looked at, and what judges.
+
+    Examples
+    --------
+    >>> print(classify_recipe("'new'", "'mine'").splitlines()[-2])
+    table = sem.classify('new', 'mine')
+    """
+    return (
+        f"{_IMPORT}table = sem.classify({images}, {judge})\n"
+        'print(table[["image", "category", "confidence", "answer"]])\n'
+    )
+
+
+def catalogue_recipe(path: Path, call: str) -> str:
+    """Return Python that opens a catalogue and asks it something.
+
+    Parameters
+    ----------
+    path : Path
+        Of the catalogue.
+    call : str
+        What is asked of ``catalogue``.
+    """
+    return (
+        f"{_IMPORT}with sem.Catalogue({str(path)!r}) as catalogue:\n    found = {call}\n"
+        "print(found)\n"
+    )
 
 
 def focus_folder_recipe(inputs: Sequence[Path]) -> str:

@@ -226,9 +226,7 @@ class Lesson:
         InvalidTrainingSet
             There are too few.
         """
-        listed = [
-            (label, one) for label, held in enumerate(self.examples.values()) for one in held
-        ]
+        listed = [(label, one) for label, held in enumerate(self.examples.values()) for one in held]
         groups: dict[Any, int] = {}
         size = embedding_row(self.embedding).dimension
 

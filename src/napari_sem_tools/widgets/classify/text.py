@@ -96,11 +96,10 @@ def answer_text(row: Mapping[str, Any]) -> str:
 def _one(row: Mapping[str, Any]) -> str:
     """Name the confidence, and what else cannot be ruled out."""
     others = [name for name in row.get("possible") or () if name != row.get("category")]
-    text = f"One category fits, with {percent(row.get('confidence'))}."
+    sure = percent(row.get("confidence"))
     if not others:
-        return text
-    listed = _joined(others, "or")
-    return f"The likeliest, with {percent(row.get('confidence'))}; it may also be {listed}."
+        return f"One category fits, with {sure}."
+    return f"The likeliest, with {sure}; it may also be {_joined(others, 'or')}."
 
 
 def _two(row: Mapping[str, Any]) -> str:

@@ -133,14 +133,14 @@ class ImagesModel(QAbstractTableModel):
         self._keys = table.index.tolist()
         self._places = np.arange(len(table)) if places is None else np.asarray(places, np.intp)
         self._order = self._sorted()
-        where = {key: row for row, key in enumerate(self.keys())} if kept else {}
+        where = {key: row for row, key in enumerate(self.listed())} if kept else {}
         for index, key in kept:
             row = where.get(key, -1) if key is not None else -1
             target = self.index(row, index.column()) if row >= 0 else QModelIndex()
             self.changePersistentIndex(index, target)
         self.layoutChanged.emit()
 
-    def keys(self) -> list[Any]:
+    def listed(self) -> list[Any]:
         """List the keys of the images, as they are shown."""
         return [self._keys[place] for place in self._order]
 
@@ -150,7 +150,7 @@ class ImagesModel(QAbstractTableModel):
 
     def row_of(self, key: Hashable) -> int:
         """Return the line of an image, -1 where it is not shown."""
-        shown = self.keys()
+        shown = self.listed()
         return shown.index(key) if key in shown else -1
 
     def shown_table(self) -> pd.DataFrame:
@@ -161,7 +161,7 @@ class ImagesModel(QAbstractTableModel):
 
     def picture_came(self, keys: set[Any]) -> None:
         """Draw the pictures of some images anew."""
-        rows = [row for row, key in enumerate(self.keys()) if key in keys]
+        rows = [row for row, key in enumerate(self.listed()) if key in keys]
         if rows:
             self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), 0))
 
@@ -232,9 +232,10 @@ class ImagesModel(QAbstractTableModel):
         """Return a column of the table as objects; empty where the table has none."""
         if name not in self._values:
             table = self._table
-            there = table is not None and name in table
             self._values[name] = (
-                table[name].to_numpy(object) if there else np.full(len(self._keys), None, object)
+                np.full(len(self._keys), None, object)
+                if table is None or name not in table
+                else table[name].to_numpy(object)
             )
         return self._values[name]
 

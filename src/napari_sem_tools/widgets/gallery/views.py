@@ -80,7 +80,7 @@ class ImagesView(QStackedWidget):
         wanted, chooser = set(keys), self.view.selectionModel()
         chooser.clearSelection()
         how = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
-        for row, key in enumerate(self.model.keys()) if wanted else ():
+        for row, key in enumerate(self.model.listed()) if wanted else ():
             if key in wanted:
                 chooser.select(self.model.index(row, 0), how)
                 self.view.scrollTo(self.model.index(row, 0))
