@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 import napari_sem_tools as sem
 from napari_sem_tools.catalogue import CatalogueFilter, VectorSource
 from napari_sem_tools.catalogue.database import FILE_NAME, reader, writer
+from napari_sem_tools.catalogue.regions import box_round
 from napari_sem_tools.catalogue.vectors import Vectors, best_rows, find_model
-from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.errors import InvalidSettings, MissingExtra
 from napari_sem_tools.tiff import write_tiff
 
 BULK = VectorSource("bulk-1", lambda image: np.ones(8))
@@ -331,3 +333,43 @@ def test_the_texture_of_the_package_finds_the_like(tmp_path: Path) -> None:
         alike = catalogue.similar(tmp_path / "images" / "fine0.tif", count=2)
         assert {Path(p).stem for p in alike["path"]} == {"fine1", "fine2"}
     assert COARSE.identity != sem.Catalogue(tmp_path / "x")._source.identity
+
+
+def test_a_map_of_neighbours_needs_its_library_and_says_which(tmp_path: Path, monkeypatch) -> None:
+    bulk(tmp_path / "index", unit(6))
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with catalogue_at(tmp_path / "index", embedding=BULK) as catalogue:
+        with pytest.raises(MissingExtra, match="umap-learn") as caught:
+            catalogue.map(method="umap")
+        assert "napari-sem-tools[maps]" in caught.value.hint
+        with pytest.raises(InvalidSettings, match="no map 'tsne'"):
+            catalogue.map(method="tsne")
+
+
+@pytest.mark.slow
+def test_a_map_of_neighbours_keeps_groups_together_and_is_the_same_again(tmp_path: Path) -> None:
+    pytest.importorskip("umap")
+    rng = np.random.default_rng(0)
+    middles = np.repeat(np.eye(8, dtype=np.float32)[:3], 20, axis=0)
+    bulk(tmp_path / "index", middles + rng.normal(0, 0.05, (60, 8)).astype(np.float32))
+    with catalogue_at(tmp_path / "index", embedding=BULK) as catalogue:
+        table = catalogue.map(method="umap")
+        assert "explained" not in table.attrs
+        places = table[["x", "y"]].to_numpy()
+        apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
+        np.fill_diagonal(apart, np.inf)
+        assert (apart.argmin(axis=1) // 20 == np.arange(60) // 20).all()
+        assert catalogue.map(method="umap")[["x", "y"]].to_numpy() == pytest.approx(places)
+
+
+@given(st.integers(0, 150), st.integers(0, 150), st.integers(1, 50), st.integers(1, 50))
+def test_the_box_round_a_particle_holds_it_and_stays_in_the_image(top, left, rows, columns) -> None:
+    mask = np.zeros((200, 200), bool)
+    mask[top : top + rows, left : left + columns] = True
+    box = box_round(mask)
+    inside = np.zeros_like(mask)
+    inside[slice(*box[0]), slice(*box[1])] = True
+    assert inside[mask].all()
+    sides = [stop - first for first, stop in box]
+    assert min(sides) >= 32, "half of the least side even in a corner"
+    assert all(0 <= first < stop <= 200 for first, stop in box)

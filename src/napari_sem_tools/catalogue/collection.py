@@ -30,7 +30,7 @@ from napari_sem_tools.catalogue.asking import (
 from napari_sem_tools.catalogue.database import Journal, database_errors, reader, writer
 from napari_sem_tools.catalogue.entries import Looking, Scoring
 from napari_sem_tools.catalogue.filters import CatalogueFilter, filter_from, under
-from napari_sem_tools.catalogue.maps import plane
+from napari_sem_tools.catalogue.maps import MAPS, neighbourhoods, plane
 from napari_sem_tools.catalogue.records import Added, Counts, Failure, VectorSource, vector_source
 from napari_sem_tools.catalogue.regions import part_of_image
 from napari_sem_tools.catalogue.vectors import Vectors, find_model
@@ -369,14 +369,26 @@ class Catalogue:
         table["similarity"] = scores.astype(float)
         return table
 
-    def map(self, filters: CatalogueFilter | None = None, **named: Any) -> pd.DataFrame:
-        """Return the collection as points in a plane: its first two principal components.
+    def map(
+        self,
+        filters: CatalogueFilter | None = None,
+        *,
+        method: str = "pca",
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+        **named: Any,
+    ) -> pd.DataFrame:
+        """Return the collection as points in a plane.
 
-        Alike images lie near each other; distances between groups mean little.
+        Alike images lie near each other; distances between groups mean little, with
+        ``"umap"`` nothing.
 
         Parameters
         ----------
         filters : CatalogueFilter, optional
+        method : {"pca", "umap"}
+            The first two principal components, or UMAP, which needs umap-learn.
+        progress, cancel : callable, optional
         **named
             Fields of `CatalogueFilter`.
 
@@ -384,22 +396,35 @@ class Catalogue:
         -------
         DataFrame
             ``x``, ``y``, ``path``, ``category``, ``focus`` by image; ``attrs["explained"]``
-            is the share of the variance along x and y.
+            is the share of the variance along x and y, of ``"pca"`` alone.
 
         Raises
         ------
         InvalidSettings
-            Fewer than three images have vectors.
+            Fewer than three images have vectors, or there is no such method.
+        MissingExtra
+            umap-learn is not installed.
+        Cancelled
         """
+        if method not in MAPS:
+            raise InvalidSettings(f"There is no map {method!r}.", hint=f"Known: {', '.join(MAPS)}.")
         wanted = filter_from(filters, named)
         with self._reading() as db:
             vectors = self._searchable(db)
             only = allowed(db, vectors, wanted)
-            ids, places, explained = plane(lambda: vectors.blocks(only), vectors.model.dimension)
+            dimension = vectors.model.dimension
+            if method == "pca":
+                ids, places, explained = plane(lambda: vectors.blocks(only), dimension)
+            else:
+                held = list(vectors.blocks(only))
+        if method == "umap":  # takes long; others may read meanwhile
+            ids, places = neighbourhoods(lambda: held, progress=progress, cancel=cancel)
+        with self._reading() as db:
             table = table_of(rows_of(db, ids))[["path", "category", "focus"]]
         table.insert(0, "x", places[:, 0])
         table.insert(1, "y", places[:, 1])
-        table.attrs["explained"] = explained
+        if method == "pca":
+            table.attrs["explained"] = explained
         return table
 
     def thumbnail(self, image: int) -> bytes:

@@ -1,15 +1,25 @@
-"""A collection as points in a plane: principal components, block by block."""
+"""A collection as points in a plane: principal components, or neighbours kept together (UMAP)."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.errors import InvalidSettings, MissingExtra
+from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
 
-__all__ = ["plane"]
+__all__ = ["MAPS", "neighbourhoods", "plane"]
+
+MAPS: Final = ("pca", "umap")
+"""The kinds of map."""
+
+_SEED: Final = 0  # the same collection gives the same map
+_NEIGHBOURS: Final = 15
+_LEAST: Final = 4  # images; below there are no neighbours to speak of
 
 Ids = NDArray[np.int64]
 Blocks = Callable[[], Iterable[tuple[Ids, NDArray[np.float32]]]]
@@ -69,3 +79,62 @@ def plane(blocks: Blocks, dimension: int) -> tuple[Ids, NDArray[np.float64], tup
         places.append((vectors - middle) @ axes)
     shares = variances[::-1][:2] / max(variances.sum(), 1e-30)
     return np.concatenate(ids), np.concatenate(places), (float(shares[0]), float(shares[1]))
+
+
+def neighbourhoods(
+    blocks: Blocks, *, progress: Progress | None = None, cancel: Cancel | None = None
+) -> tuple[Ids, NDArray[np.float64]]:
+    """Lay vectors out so that near ones stay near, by UMAP.
+
+    Parameters
+    ----------
+    blocks : callable
+        Gives all numbers and vectors block by block; all vectors are held in memory.
+    progress, cancel : callable, optional
+        Asked before UMAP begins, which cannot be stopped.
+
+    Returns
+    -------
+    int64 array (n,), float64 array (n, 2)
+        Numbers and places, the same at each run.  Who is near whom is kept; distances between
+        groups, and their sizes, mean nothing.
+
+    Raises
+    ------
+    InvalidSettings
+        There are fewer than four vectors.
+    MissingExtra
+        umap-learn is not installed.
+    Cancelled
+
+    References
+    ----------
+    .. [1] L. McInnes, J. Healy, J. Melville, UMAP: Uniform manifold approximation and projection
+       for dimension reduction, arXiv:1802.03426 (2018).
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it tells about an absent TensorFlow
+            from umap import UMAP
+    except ImportError as error:
+        raise MissingExtra("This map needs umap-learn.", extra="maps") from error
+    parts = [(numbers, vectors.astype(np.float32)) for numbers, vectors in blocks()]
+    count = sum(len(numbers) for numbers, _ in parts)
+    if count < _LEAST:
+        raise InvalidSettings(
+            f"{count} images with vectors make no map.", hint="Add images, or widen the filter."
+        )
+    stop_if_cancelled(cancel)
+    report(progress, 0, 0, "laying out the map; the first time takes half a minute")
+    method = UMAP(
+        n_neighbors=min(_NEIGHBOURS, count - 1),
+        metric="cosine",
+        init="random" if count <= 2 * _LEAST else "spectral",  # too few to be decomposed
+        random_state=_SEED,
+        n_jobs=1,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fixed seed means one thread; it says so each time
+        places = method.fit_transform(np.concatenate([vectors for _, vectors in parts]))
+    stop_if_cancelled(cancel)
+    return np.concatenate([numbers for numbers, _ in parts]), np.asarray(places, np.float64)

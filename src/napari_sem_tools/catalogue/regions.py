@@ -5,11 +5,56 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.micrograph import Micrograph
 
-__all__ = ["part_of_image"]
+__all__ = ["box_round", "part_of_image"]
+
+Box = tuple[tuple[int, int], tuple[int, int]]
+
+
+def box_round(mask: NDArray[np.bool_], *, least_px: int = 64, around: float = 0.25) -> Box:
+    """Return the box round a particle with some of what is beside it.
+
+    Parameters
+    ----------
+    mask : bool array (Y, X)
+        Where the particle is.
+    least_px : int
+        Least side of the box: a few pixels have no texture.
+    around : float
+        How much is added on each side, as a share of the longer side of the particle.
+
+    Returns
+    -------
+    ((int, int), (int, int))
+        Rows and columns, half open, within the image.
+
+    Raises
+    ------
+    InvalidSettings
+        The mask holds no pixel.
+
+    Examples
+    --------
+    >>> mask = np.zeros((200, 300), bool)
+    >>> mask[100:180, 10:50] = True
+    >>> box_round(mask)
+    ((80, 200), (0, 70))
+    """
+    edges = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
+    if not len(edges[0]):
+        raise InvalidSettings("The region holds no pixel.", hint="Mark what is looked for.")
+    first = np.array([one[0] for one in edges], float)
+    stop = np.array([one[-1] + 1 for one in edges], float)
+    more = around * (stop - first).max()
+    wide = np.maximum(stop - first + 2 * more, least_px)
+    middle = (first + stop) / 2
+    low = np.clip(np.floor(middle - wide / 2), 0, None).astype(int)
+    high = np.clip(np.ceil(middle + wide / 2), None, mask.shape).astype(int)
+    return (int(low[0]), int(high[0])), (int(low[1]), int(high[1]))
 
 
 def part_of_image(image: Micrograph, region: Any) -> Micrograph:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sem_tools.catalogue import Catalogue, CatalogueFilter
 from napari_sem_tools.catalogue.asking import ORDERS
+from napari_sem_tools.catalogue.maps import MAPS
 from napari_sem_tools.cli import options
 from napari_sem_tools.cli.console import Console
 from napari_sem_tools.errors import InvalidSettings, OutputExists, SemError
@@ -136,9 +137,16 @@ def _similar(catalogue: Catalogue, args: argparse.Namespace, console: Console) -
 def _map(catalogue: Catalogue, args: argparse.Namespace, console: Console) -> int:
     """Write the collection as points in a plane."""
     _check_out(args)
-    table = catalogue.map(options.settings_from(args, CatalogueFilter))
-    first, second = table.attrs["explained"]
-    console.note(f"note: x holds {first:.0%} of the variance, y {second:.0%}")
+    table = catalogue.map(
+        options.settings_from(args, CatalogueFilter),
+        method=args.method,
+        progress=console.progress,
+        cancel=console.cancel,
+    )
+    console.end_progress()
+    if "explained" in table.attrs:
+        first, second = table.attrs["explained"]
+        console.note(f"note: x holds {first:.0%} of the variance, y {second:.0%}")
     _give(table, args, console, ("x", "y", "category"))
     return 0
 
@@ -233,6 +241,17 @@ def _table_options(parser: argparse.ArgumentParser) -> None:
     _filter_options(parser)
 
 
+def _map_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``map``."""
+    parser.add_argument(
+        "--method",
+        choices=MAPS,
+        default="pca",
+        help="principal components (default), or umap, which needs umap-learn",
+    )
+    _table_options(parser)
+
+
 def _find_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``find``."""
     parser.add_argument("--order", choices=ORDERS, default="path", metavar="COLUMN",
@@ -281,7 +300,7 @@ _ACTIONS: dict[str, tuple[str, _Run, _Options]] = {
     "add": ("add folders and files; what has not changed costs nothing", _add, _add_options),
     "find": ("list images by filters", _find, _find_options),
     "similar": ("list the images that look most like one", _similar, _similar_options),
-    "map": ("the collection as points in a plane", _map, _table_options),
+    "map": ("the collection as points in a plane", _map, _map_options),
     "category": ("say which category images belong to", _category, _category_options),
     "failures": ("list files that could not be catalogued", _failures, _no_options),
     "forget": ("remove images whose files are gone", _forget, _no_options),
