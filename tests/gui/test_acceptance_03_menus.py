@@ -20,6 +20,7 @@ MENUS = {
     "napari/layers/segment": ("Segment particles",),
     "napari/layers/measure": ("Measure", "Particle table", "Focus"),
     "napari/file/acquire": ("Focus: watch a folder",),
+    "napari/layers/classify": ("Classify", "Catalogue"),
     "napari/layers/filter": ("Strip and letters as mask",),
     "napari/layers/data": ("Models", "Train", "Save image and labels as training sample"),
     "napari/file/new_layer": ("Measuring region", "Region to leave out"),

@@ -57,6 +57,13 @@ class ClassifyWidget(PagedWidget):
         self.offer_categories()
         self._show_button()
 
+    def show_calibration(self) -> None:
+        """Say the pixel size of the image, where there is one: files need none."""
+        if self.scale_layer() is None:
+            self.calibration_line.setText("")
+        else:
+            super().show_calibration()
+
     def python(self) -> str:
         """Return what the page in front does as Python."""
         if self.judge is None and self.page is not self.teach:

@@ -1,0 +1,1 @@
+"""The *Catalogue* widget: what is on the disks, what looks alike, a map of it."""
