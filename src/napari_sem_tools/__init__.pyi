@@ -37,5 +37,6 @@ from .simulation import simulate as simulate
 from .statistics import summarize as summarize
 from .training import TrainingRun as TrainingRun
 from .training import TrainingSettings as TrainingSettings
+from .training import train_classifier as train_classifier
 from .training import train_focus as train_focus
 from .training import train_segmentation as train_segmentation

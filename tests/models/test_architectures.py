@@ -30,6 +30,7 @@ SHAPES = {
     "multires-bam": (IMAGE, (2, 1, 45, 83)),
     "resnet18": (IMAGE, (2, 512)),
     "resnet18-small": (IMAGE, (2, 256)),
+    "simple-cnn": ((1, 1, 299, 299), (1, 128)),
     "classifier": (IMAGE, (2, 2 + 256)),
     "resnet18-focus": (IMAGE, (2, 1)),
     "focus-fcn": ((2, 3, 48, 80), (2, 26, 3, 5)),

@@ -55,6 +55,19 @@ def _add_focus(parser: argparse.ArgumentParser) -> None:
     _add_training(parser, FocusTraining, FOCUS_TRAININGS, "focus")
 
 
+def _add_classification(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a training of categories."""
+    from napari_sem_tools.training.classification.settings import ClassificationTraining
+    from napari_sem_tools.training.classification.trainings import CLASSIFICATION_TRAININGS
+
+    parser.add_argument(
+        "folder",
+        metavar="SET",
+        help="a folder of images for every category, or a CSV with the columns path and category",
+    )
+    _add_training(parser, ClassificationTraining, CLASSIFICATION_TRAININGS, "categories")
+
+
 def _add_training(
     parser: argparse.ArgumentParser, settings: Any, recipes: Mapping[str, Any], default: str
 ) -> None:
@@ -90,6 +103,13 @@ def _focus(args: argparse.Namespace, console: Console) -> int:
     from napari_sem_tools.training.focus.train import train_focus
 
     return _train(args, console, "focus", train_focus)
+
+
+def _classification(args: argparse.Namespace, console: Console) -> int:
+    """Train a network for categories, or go on with one that was stopped."""
+    from napari_sem_tools.training.classification.train import train_classifier
+
+    return _train(args, console, "classification", train_classifier)
 
 
 def _train(args: argparse.Namespace, console: Console, kind: str, train: Callable[..., Any]) -> int:
@@ -251,6 +271,11 @@ _ACTIONS: dict[str, tuple[str, _Run, _Add]] = {
         _add_segmentation,
     ),
     "focus": ("train a network that scores focus", _focus, _add_focus),
+    "classification": (
+        "train a network that names images",
+        _classification,
+        _add_classification,
+    ),
     "check": ("look at every file of a training set", _check, _add_check),
     "enlarge": ("write a larger training set of changed images", _enlarge, _add_enlarge),
 }

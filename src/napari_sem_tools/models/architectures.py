@@ -154,6 +154,14 @@ _ROWS = (
         parameters=2_800_544,
     ),
     Architecture(
+        "simple-cnn",
+        f"{_NETWORKS}.simple_cnn:SimpleCNN",
+        "two convolutions and one large layer, for images of one size",
+        ("classification", "embedding"),
+        "b-weintraub/electron-microscope-assistant 2020",
+        parameters=88_520_160,
+    ),
+    Architecture(
         "classifier",
         f"{_NETWORKS}.classifier:Classifier",
         "any network that gives an embedding, with a head for categories, its temperature, "
@@ -250,6 +258,15 @@ _FAMILY_ROWS = (
         "every backbone of timm, with a head by task",
         ("classification", "embedding", "focus", "segmentation"),
         "github.com/huggingface/pytorch-image-models",
+    ),
+    Family(
+        "torchvision",
+        "torchvision:<network>",
+        f"{_FAMILIES}:build_torchvision",
+        f"{_FAMILIES}:torchvision_names",
+        "every network for classification of torchvision; outputs 0: its embedding",
+        ("classification", "embedding"),
+        "github.com/pytorch/vision",
     ),
 )
 

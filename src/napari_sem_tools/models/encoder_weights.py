@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_sem_tools.errors import MissingExtra, UntrustedModel
+from napari_sem_tools.errors import MissingExtra, ModelNotFound, UntrustedModel
 from napari_sem_tools.models.card import MAX_WEIGHTS_BYTES
 from napari_sem_tools.models.download import fetch
 from napari_sem_tools.models.pickles import converted
 from napari_sem_tools.models.weights import open_regular, read_header
 from napari_sem_tools.tasks import Cancel, Progress
 
-__all__ = ["EncoderReport", "load_encoder_weights"]
+__all__ = ["EncoderReport", "load_encoder_file", "load_encoder_weights"]
 
 _WRAPPERS = ("module.", "encoder.", "backbone.", "model.")
 _HEADS = ("fc", "classifier", "head", "last_linear", "logits")
@@ -120,6 +120,39 @@ def load_encoder_weights(
     return _fill(encoder, found, url)
 
 
+def load_encoder_file(
+    network: Any, path: str | Path, sha256: str = "", *, cancel: Cancel | None = None
+) -> EncoderReport:
+    """Give the encoder of a network weights from a file.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        As for `load_encoder_weights`.
+    path : path-like
+        A safetensors file, or a state dict saved by torch.
+    sha256 : str
+        Of the file, where it is known; another file is refused then.
+    cancel : callable, optional
+
+    Returns
+    -------
+    EncoderReport
+
+    Raises
+    ------
+    ModelNotFound
+        There is no such file.
+    UntrustedModel
+        As `load_encoder_weights`.
+    """
+    place = Path(path)
+    if not place.is_file():
+        raise ModelNotFound(f"There is no file of weights {place}.", hint="Check the path.")
+    found = _tensors(place, sha256, cancel)
+    return _fill(getattr(network, "encoder", network), found, place.name)
+
+
 def _cache() -> Path:
     """Return the folder of the user's downloads."""
     import platformdirs
@@ -131,8 +164,10 @@ def _tensors(path: Path, sha256: str, cancel: Cancel | None) -> dict[str, Any]:
     """Read the tensors of a file; what is read is what was checked."""
     with open_regular(path, max_bytes=MAX_WEIGHTS_BYTES) as file:
         data = file.read()
-    if hashlib.sha256(data).hexdigest() != sha256.lower().removeprefix("sha256:"):
-        raise UntrustedModel(f"{path} was changed while it was read.")
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256.lower().removeprefix("sha256:"):
+        raise UntrustedModel(
+            f"{path} is not the file of this SHA-256.", hint="Get it again, or check the digits."
+        )
     if data[8:9] != b"{":  # a safetensors file has its header there
         data = converted(path, cancel=cancel)
     read_header(data)

@@ -16,7 +16,14 @@ from typing import Any
 
 from napari_sem_tools.errors import MissingExtra, SemError, UntrustedModel
 
-__all__ = ["build_smp", "build_timm", "smp_names", "timm_names"]
+__all__ = [
+    "build_smp",
+    "build_timm",
+    "build_torchvision",
+    "smp_names",
+    "timm_names",
+    "torchvision_names",
+]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.+-]+")  # a name, not a path or an address
 _NEVER = {"encoder_weights", "pretrained", "self", "kwargs"}
@@ -26,6 +33,8 @@ _TIMM_ARGUMENTS = {
 }  # fmt: skip
 _HEADS = ("segmentation", "classification", "embedding", "focus")
 _MOST_NAMED = 3
+_WITH_SIDE_HEADS = ("inception_v3", "googlenet")  # of torchvision
+_COLOURS = 3  # of every network of torchvision
 _TIMM_ONLY = "dpt"  # its decoder wants a transformer
 
 
@@ -77,6 +86,12 @@ def smp_names() -> tuple[str, ...]:
 def timm_names() -> tuple[str, ...]:
     """List all networks of timm, as ``timm:<backbone>``; imports it."""
     return tuple(f"timm:{name}" for name in library("timm").list_models())
+
+
+def torchvision_names() -> tuple[str, ...]:
+    """List all networks for classification of torchvision; imports it."""
+    models = library("torchvision.models")
+    return tuple(f"torchvision:{name}" for name in models.list_models(module=models))
 
 
 def build_smp(name: str, **arguments: Any) -> Any:
@@ -179,6 +194,51 @@ def build_timm(name: str, *, task: str = "classification", **arguments: Any) -> 
     if task == "focus":
         given.setdefault("num_classes", 1)
     return make(backbone, pretrained=False, **given)
+
+
+def build_torchvision(name: str, *, inputs: int = 3, outputs: int = 1000) -> Any:
+    """Build a network for classification of torchvision.
+
+    Parameters
+    ----------
+    name : str
+        E.g. ``alexnet``.
+    inputs : int
+        Channels: three, as all of them have.
+    outputs : int
+        Categories (logits); 0: what the last layer is given, the embedding.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    UntrustedModel
+        No such network, or another number of channels.
+    MissingExtra
+        torchvision is not installed.
+    """
+    models = library("torchvision.models")
+    known = models.list_models(module=models)
+    if name not in known:
+        raise unknown(f"torchvision:{name}", name, known, "network of torchvision")
+    if inputs != _COLOURS:
+        raise UntrustedModel(f"The network torchvision:{name} takes {_COLOURS} channels alone.")
+    side = {"aux_logits": False, "init_weights": False} if name in _WITH_SIDE_HEADS else {}
+    network = models.get_model(name, weights=None, num_classes=outputs or 1, **side)
+    if not outputs:
+        _take_head_off(network)
+    return network
+
+
+def _take_head_off(network: Any) -> None:
+    """Let the last layer pass on what it is given."""
+    from torch import nn
+
+    name, _ = [one for one in network.named_modules() if isinstance(one[1], nn.Linear)][-1]
+    parent, _, last = name.rpartition(".")
+    setattr(network.get_submodule(parent), last, nn.Identity())
 
 
 def _renamed(arguments: dict[str, Any], **names: str) -> dict[str, Any]:

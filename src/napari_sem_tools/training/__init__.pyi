@@ -1,5 +1,8 @@
 from .augmentation.enlarge import enlarge as enlarge
 from .augmentation.recipes import RECIPES as RECIPES
+from .classification.settings import ClassificationTraining as ClassificationTraining
+from .classification.train import train_classifier as train_classifier
+from .classification.trainings import CLASSIFICATION_TRAININGS as CLASSIFICATION_TRAININGS
 from .data.folder import check_folder as check_folder
 from .data.splits import repeated_splits as repeated_splits
 from .focus.settings import FocusTraining as FocusTraining

@@ -40,6 +40,8 @@ class Classifier(nn.Module):  # type: ignore[misc]  # torch is not typed here
     look : mapping, optional
         How an image becomes the picture that is looked at: fields of
         `napari_sem_tools.classification.look.Look`.  Nothing is done with it here.
+    named : str
+        Row of the table of networks for images that `network` is; for people.
 
     Notes
     -----
@@ -73,11 +75,12 @@ class Classifier(nn.Module):  # type: ignore[misc]  # torch is not typed here
         dropout: float = 0.0,
         known: int = 1,
         look: Mapping[str, Any] | None = None,
+        named: str = "",
     ) -> None:
         super().__init__()
         from napari_sem_tools.models.architectures import build
 
-        self.colours, self.look = colours, dict(look or {})
+        self.colours, self.look, self.named = colours, dict(look or {}), named
         self.network = build(network, arguments)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(embedding, outputs)

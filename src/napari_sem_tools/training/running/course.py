@@ -182,6 +182,20 @@ class Session(abc.ABC):
     def criterion(self) -> str:
         """Name of the score that decides which epoch is the best."""
 
+    def finished(self, weights: bytes) -> bytes:
+        """Return the best weights with what is learned after the last epoch, e.g. a temperature.
+
+        Parameters
+        ----------
+        weights : bytes
+            A safetensors file; it may be one that was finished already.
+
+        Returns
+        -------
+        bytes
+        """
+        return weights
+
     def redraw(self, epoch: int) -> None:  # noqa: B027  few kinds have something to draw
         """Draw anew who judges, where the settings ask for it."""
 
@@ -309,7 +323,10 @@ class Session(abc.ABC):
 
     def _register(self, *, stopped: bool) -> ModelCard:
         """Put the best so far into the registry."""
-        raw = (self.folder / BEST).read_bytes()
+        found = (self.folder / BEST).read_bytes()
+        raw = self.finished(found)
+        if raw != found:
+            write_file(self.folder / BEST, raw)
         course, wish = self.course, self.plan.settings
         text = f"Epoch {course.best_epoch} of {course.epoch} was the best."
         name = self.criterion

@@ -55,6 +55,13 @@ _ROWS = (
         f"{_HERE}.focus.plan:resolve",
         f"{_HERE}.focus.session:learn",
     ),
+    Kind(
+        "classification",
+        f"{_HERE}.classification.settings:ClassificationTraining",
+        f"{_HERE}.classification.trainings:classification_training",
+        f"{_HERE}.classification.plan:resolve",
+        f"{_HERE}.classification.session:learn",
+    ),
 )
 
 KINDS: dict[str, Kind] = {row.name: row for row in _ROWS}

@@ -24,6 +24,7 @@ _BETAS = (0.95, 0.85)  # the momentum is low where the rate is high
 _HALF_EVERY = 10  # epochs
 _ADAM_EPS = 1e-7  # as the TEM paper says
 _MOMENTUM = 0.9  # of SGD
+_KERAS_DECAY = 0.9  # of RMSprop, as Keras has it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Pace:
     steps, steps_per_epoch : int
         Of the whole training, and of an epoch.
     schedule : {"one-cycle", "cosine", "plateau", "constant", "halving"}
-    optimiser : {"adamw", "adam", "sgd"}
-        SGD has a momentum of 0.9 and no decay.
+    optimiser : {"adamw", "adam", "sgd", "rmsprop"}
+        SGD has a momentum of 0.9 and no decay; RMSprop is that of Keras.
     weight_decay : float
     average : float
         Decay of the averaged weights; 0: none.
@@ -124,6 +125,8 @@ class Learner:
     precision : {"fp32", "bf16", "fp16"}
     frozen : list of torch.nn.Module
         From `freezing.freeze`.
+    groups : list of dict, optional
+        Weights of the network in groups, each with ``params`` and its ``share`` of the rate.
     """
 
     def __init__(
@@ -135,6 +138,7 @@ class Learner:
         device: str = "cpu",
         precision: str = "fp32",
         frozen: list[Any] | None = None,
+        groups: list[dict[str, Any]] | None = None,
     ) -> None:
         import torch
 
@@ -143,7 +147,7 @@ class Learner:
         self.network = network.to(device, memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network).eval() if pace.average else self.network
         moving = [weight for weight in self.network.parameters() if weight.requires_grad]
-        self.optimiser = _optimiser(torch, pace, moving)
+        self.optimiser = _optimiser(torch, pace, groups or moving)
         self.kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
         self.scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
         self.done = 0
@@ -205,7 +209,7 @@ class Learner:
         """Set rate and momentum of the coming step."""
         momentum = self.pace.momentum_at(self.done)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.pace.rate_at(self.done)
+            group["lr"] = self.pace.rate_at(self.done) * group.get("share", 1.0)
             if momentum is not None and "betas" in group:
                 group["betas"] = (momentum, group["betas"][1])
 
@@ -328,6 +332,8 @@ def _optimiser(torch: Any, pace: Pace, weights: list[Any]) -> Any:
         return torch.optim.Adam(
             weights, lr=pace.rate, betas=(0.9, 0.999), eps=_ADAM_EPS, weight_decay=0
         )
+    if pace.optimiser == "rmsprop":
+        return torch.optim.RMSprop(weights, lr=pace.rate, alpha=_KERAS_DECAY, eps=_ADAM_EPS)
     if pace.optimiser == "sgd":
         return torch.optim.SGD(weights, lr=pace.rate, momentum=_MOMENTUM)
     return torch.optim.AdamW(weights, lr=pace.rate, weight_decay=pace.weight_decay)

@@ -16,10 +16,9 @@ from napari_sem_tools import errors
 from napari_sem_tools.errors import Cancelled, InvalidSettings, SemError
 from napari_sem_tools.models.card import ModelCard, check_name
 from napari_sem_tools.models.store import Store
-from napari_sem_tools.training.focus.settings import FocusTraining
+from napari_sem_tools.settings import Settings
 from napari_sem_tools.training.running.events import TrainingEvent
 from napari_sem_tools.training.running.kinds import KINDS
-from napari_sem_tools.training.settings import TrainingSettings
 
 __all__ = ["LICENCE", "TrainingRun"]
 
@@ -81,7 +80,7 @@ class TrainingRun:
         name: str,
         *,
         recipe: str = "particles",
-        settings: TrainingSettings | FocusTraining | None = None,
+        settings: Settings | None = None,
         kind: str = "segmentation",
         out: str | Path | None = None,
         licence: str = LICENCE,
@@ -97,10 +96,10 @@ class TrainingRun:
         name : str
             Of the model in the registry.
         recipe : str
-            Row of `trainings.TRAININGS`, or of `focus.trainings.FOCUS_TRAININGS`, that the
-            settings are from.
-        settings : TrainingSettings or FocusTraining, optional
-            Instead of those of the recipe.
+            Row of `trainings.TRAININGS`, or of the table of its kind, that the settings are
+            from.
+        settings : Settings, optional
+            Of that kind, instead of those of the recipe.
         kind : str
             Row of `kinds.KINDS`: what is trained.
         out : path-like, optional

@@ -1,0 +1,1 @@
+"""Categories of whole images: listing, near-duplicates, splits, pictures, the session."""
