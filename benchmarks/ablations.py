@@ -1,10 +1,10 @@
 """What each part of the training is worth, at a fixed budget and with a small network.
 
-    python benchmarks/ablations.py FOLDER [DATA_DIR] [--rows base "no letters" ...] [--steps 300]
+    python benchmarks/ablations.py FOLDER [DATA_DIR] [--rows base "no letters" ...] [--steps 600]
 
 Renders 250 scenes of 384 px for each kind of scene that is asked for into FOLDER (seed 2611),
-trains each row from nothing with the loop of the shipped model (four crops of 256 px a step, one
-process, seed 26; base: 1.7 million parameters), and segments 40 pictures that were simulated with
+trains each row from nothing with the loop of the shipped model (four crops of 192 px a step, one
+cycle, one process, seed 26; base: 1.7 million parameters), and segments 40 pictures that were simulated with
 another seed (777, of the full range of sizes, letters on every second) and the openly licensed
 sets with truth under DATA_DIR, with all looks fused (`scale_choice.py`; the judge is that of the
 package).  Real crops for the row "real pictures added" come from powder and TEM nanoparticles,
@@ -79,6 +79,7 @@ ROWS = {
     "median sizes 20 to 50 px (9 to 130)": Row(scenes="narrow"),
     "real pictures added": Row(real=True),
     "three times the steps": Row(longer=3),
+    "ten times the steps": Row(longer=10),
     "4.1 million parameters": Row(widths=(28, 56, 96, 152, 192, 220)),
     "7.0 million parameters": Row(widths=(36, 72, 126, 198, 252, 288)),
 }
@@ -152,7 +153,7 @@ def run_row(title: str, folder: Path, data: Path | None, steps: int) -> dict[str
     scenes = scenes_of(row, folder, data)
     settings = SeparationTraining(
         steps=steps * row.longer, processes=1, threads=1, save_every=100,
-        letters=row.letters, touching=row.touching,
+        crop_px=192, schedule="one-cycle", letters=row.letters, touching=row.touching,
     )  # fmt: skip
     begun = time.process_time()
     run = folder / "runs" / f"{title}, {steps} steps".replace(" ", "-")
@@ -204,7 +205,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="where scenes are rendered")
     parser.add_argument("data_dir", type=Path, nargs="?")
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=ROWS)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--keep", type=Path, help="file of finished rows, to go on from")
     args = parser.parse_args()
     kept = KeptRuns(args.keep)

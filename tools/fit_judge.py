@@ -26,7 +26,7 @@ from napari_sem_tools.segmentation.candidates import FEATURES, Overlaps, feature
 from napari_sem_tools.segmentation.instances import Decoding
 from napari_sem_tools.segmentation.looking import Looker, scaled_grey
 from napari_sem_tools.simulation.distractors import burn_in
-from napari_sem_tools.simulation.training_scene import training_scene
+from napari_sem_tools.simulation.training_scene import stacked_scene, training_scene
 
 KEPT = Path(__file__).resolve().parents[1] / "src/napari_sem_tools/segmentation/judge.json"
 SEED, SIZE_PX, DIAMETERS_PX = 555, 640, (8.0, 260.0)
@@ -38,7 +38,10 @@ Floats = NDArray[np.float64]
 
 def picture(number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.bool_]]:
     """Draw an image, its truth, and what counts for nothing."""
-    scene = training_scene((SEED, number), size_px=SIZE_PX, diameters_px=DIAMETERS_PX)
+    if number % 3 == 2:  # small particles in heaps are the hardest to judge
+        scene = stacked_scene((SEED, number), size_px=SIZE_PX)
+    else:
+        scene = training_scene((SEED, number), size_px=SIZE_PX, diameters_px=DIAMETERS_PX)
     image, labels = scene.image.copy(), scene.labels.copy()
     rng = np.random.default_rng((SEED + 1, number))
     if rng.random() < 0.5:

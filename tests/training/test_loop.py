@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,11 @@ import numpy as np
 import pytest
 
 from napari_sem_tools.errors import InvalidTrainingSet
-from napari_sem_tools.simulation.training_scene import stacked_scene, training_scene
+from napari_sem_tools.simulation.training_scene import (
+    enlarged_scene,
+    stacked_scene,
+    training_scene,
+)
 from napari_sem_tools.training.data.crops import Crops, MixedCrops
 from napari_sem_tools.training.data.scenes import SceneFolder, render_scenes, write_scenes
 
@@ -71,7 +76,18 @@ def test_scenes_of_several_files_stand_in_their_order(scenes, tmp_path):
     assert len(twice.images) == len(twice.recipes) == 50
     for name in ("images", "targets", "labels"):
         assert np.array_equal(getattr(twice, name)[25:], getattr(single, name))
-    assert not SceneFolder.load(scenes, labels=False).labels.size
+
+
+def test_scenes_that_are_mapped_are_those_that_were_rendered(scenes, tmp_path):
+    folder = tmp_path / "scenes"
+    shutil.copytree(scenes, folder, ignore=shutil.ignore_patterns("*.npy"))
+    whole, mapped = SceneFolder.load(folder), SceneFolder.mapped(folder)
+    np.testing.assert_array_equal(mapped.images, whole.images)
+    np.testing.assert_array_equal(mapped.targets, whole.targets)
+    (copy,) = folder.glob("targets-*.npy")
+    shutil.copy(folder / "scenes-0000.npz", folder / "scenes-0001.npz")
+    assert len(SceneFolder.mapped(folder).images) == 2 * len(whole.images)
+    assert not copy.exists(), "the copy of fewer scenes is gone"
 
 
 def test_crops_have_range_shape_and_matching_truth(scenes):
@@ -170,3 +186,13 @@ def test_stacked_scenes_are_small_particles_that_mostly_touch():
     scene = stacked_scene((5, 1), size_px=128)
     assert 14 <= scene.recipe.diameter_px <= 60
     assert scene.recipe.arrangement != "nothing"
+
+
+def test_an_enlarged_scene_is_one_of_half_the_size_with_its_outlines():
+    scene = enlarged_scene((5, 1), size_px=128)
+    assert scene.image.shape == scene.labels.shape == scene.ignore.shape == (128, 128)
+    assert scene.recipe.size_px == 64
+    assert np.array_equal(scene.labels[::2, ::2], scene.labels[1::2, 1::2])
+    rough = np.abs(np.diff(scene.image.astype(float), axis=1)).mean()
+    again = np.abs(np.diff(scene.image[:, ::2].astype(float), axis=1)).mean()
+    assert rough < 0.6 * again, "an enlarged picture is soft: steps are half as high"

@@ -19,6 +19,7 @@ import numpy as np
 from napari_sem_tools.files import write_file, write_text
 from napari_sem_tools.models.devices import choose_device, choose_precision
 from napari_sem_tools.settings import Settings, described
+from napari_sem_tools.training.data.scenes import SceneFolder
 from napari_sem_tools.training.running.learner import (
     Learner,
     Pace,
@@ -98,6 +99,8 @@ def train_separation(
         settings = settings.replace(processes=1, batch=settings.batch * settings.processes)
     settings = settings.replace(device=device)
     shares = {scenes: 1.0} if isinstance(scenes, Path) else dict(scenes)
+    for each in shares:
+        SceneFolder.mapped(each)  # the copies are made once, not by every process
     arguments = (_Task(shares, widths, start), folder, settings)
     if settings.processes == 1:
         _train(0, *arguments, "")
@@ -163,10 +166,9 @@ def _train(
 def _crops(scenes: dict[Path, float], settings: SeparationTraining) -> Any:
     """Make the source of crops."""
     from napari_sem_tools.training.data.crops import Crops, MixedCrops
-    from napari_sem_tools.training.data.scenes import SceneFolder
 
     rng = np.random.default_rng(settings.seed)
-    folders = [SceneFolder.load(folder, labels=False) for folder in scenes]
+    folders = [SceneFolder.mapped(folder) for folder in scenes]
     sources = [Crops(each, settings.crop_px, rng, letters=settings.letters) for each in folders]
     return MixedCrops(sources, list(scenes.values()))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +146,7 @@ class SceneFolder:
     recipes: list[dict[str, Any]]
 
     @classmethod
-    def load(cls, folder: Path, *, shards: slice = slice(None), labels: bool = True) -> SceneFolder:
+    def load(cls, folder: Path, *, shards: slice = slice(None)) -> SceneFolder:
         """Read the files of a folder.
 
         Parameters
@@ -153,8 +154,6 @@ class SceneFolder:
         folder : Path
         shards : slice, optional
             Which of the sorted files.
-        labels : bool, optional
-            False: they are left out (none are needed to learn), which saves memory.
 
         Returns
         -------
@@ -165,17 +164,12 @@ class SceneFolder:
         InvalidTrainingSet
             There is none.
         """
-        paths = sorted(Path(folder).glob("scenes-*.npz"))[shards]
-        if not paths:
-            raise InvalidTrainingSet(
-                f"{folder} holds no rendered scenes.", hint="Render them with render_scenes first."
-            )
-        wanted = ("images", "targets", *(["labels"] if labels else []))
+        paths = _shards_of(folder)[shards]
         arrays: dict[str, NDArray[Any]] = {}
         recipes: list[dict[str, Any]] = []
         for place, path in enumerate(paths):  # one file at a time: twice the whole is too much
             with np.load(path, allow_pickle=False) as part:
-                for key in wanted:
+                for key in ("images", "targets", "labels"):
                     block = part[key]
                     if not place:
                         shape = (len(paths) * _SHARD, *block.shape[1:])
@@ -183,8 +177,71 @@ class SceneFolder:
                     arrays[key][len(recipes) : len(recipes) + len(block)] = block
                 recipes += json.loads(part["recipes"].tobytes())
         count = len(recipes)
-        none = np.zeros((0, *arrays["images"].shape[1:]), np.uint16)
         return cls(
-            arrays["images"][:count], arrays["targets"][:count],
-            arrays["labels"][:count] if labels else none, recipes,
-        )  # fmt: skip
+            arrays["images"][:count], arrays["targets"][:count], arrays["labels"][:count], recipes
+        )
+
+    @classmethod
+    def mapped(cls, folder: Path) -> SceneFolder:
+        """Map images and targets from uncompressed copies beside the scenes, made when missing.
+
+        All processes of a training share one copy in the cache of the system, where `load`
+        would take it for each of them.
+
+        Parameters
+        ----------
+        folder : Path
+
+        Returns
+        -------
+        SceneFolder
+            Read-only, without labels and recipes.
+
+        Raises
+        ------
+        InvalidTrainingSet
+            There is none.
+        """
+        paths = _shards_of(folder)
+        images, targets = (_mapped(Path(folder), key, paths) for key in ("images", "targets"))
+        return cls(images, targets, np.zeros((0, *images.shape[1:]), np.uint16), [])
+
+
+def _shards_of(folder: Path) -> list[Path]:
+    """List the files of a folder."""
+    paths = sorted(Path(folder).glob("scenes-*.npz"))
+    if not paths:
+        raise InvalidTrainingSet(
+            f"{folder} holds no rendered scenes.", hint="Render them with render_scenes first."
+        )
+    return paths
+
+
+def _mapped(folder: Path, key: str, paths: Sequence[Path]) -> NDArray[np.uint8]:
+    """Map the copy of one array; a copy of other files is replaced."""
+    told = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    target = folder / f"{key}-{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}.npy"
+    if not target.exists():
+        write_file(target, lambda file: _unpack(file, key, paths))
+        for old in set(folder.glob(f"{key}-*.npy")) - {target}:
+            old.unlink(missing_ok=True)
+    return cast("NDArray[np.uint8]", np.load(target, mmap_mode="r"))
+
+
+def _unpack(file: BinaryIO, key: str, paths: Sequence[Path]) -> None:
+    """Write one array of all files, a file at a time."""
+    for place, path in enumerate(paths):
+        with np.load(path, allow_pickle=False) as part:
+            block = part[key]
+        if not place:
+            count = sum(_count(each) for each in paths)
+            header = np.lib.format.header_data_from_array_1_0(block)
+            header["shape"] = (count, *block.shape[1:])
+            np.lib.format.write_array_header_1_0(file, header)
+        file.write(np.ascontiguousarray(block).tobytes())
+
+
+def _count(path: Path) -> int:
+    """Return the number of scenes in a file."""
+    with np.load(path, allow_pickle=False) as part:
+        return len(json.loads(part["recipes"].tobytes()))
