@@ -9,6 +9,7 @@ from .catalogue import CatalogueFilter as CatalogueFilter
 from .classification import Categories as Categories
 from .classification import classify as classify
 from .classification import embed as embed
+from .classification import heat_map as heat_map
 from .classification import read_categories as read_categories
 from .classification import teach as teach
 from .evaluation import evaluate as evaluate

@@ -134,3 +134,50 @@ def test_a_part_is_the_field_cut_there():
     look = Look(rows=16, columns=16, clip_low_percent=0, clip_high_percent=100)
     parts = ((0.5, 0.0, 0.0), (0.5, 1.0, 1.0))
     assert picture_of(Micrograph(pixels), look, parts).mean((1, 2)).tolist() == [0, 100]
+
+
+@pytest.mark.torch
+def test_what_decided_is_mapped_on_the_grid_of_the_image(registry):
+    import torch
+
+    kept(registry, **{"head.weight": torch.tensor([[1.0] * 8, [-1.0] * 8])})
+    record = Micrograph(scene(0), data_bar=(40, 48))
+    heat = sem.heat_map(record, "toy")
+    assert heat.shape == record.shape
+    assert np.isnan(heat[40:]).all()  # the network does not look at the data bar
+    inside = heat[np.isfinite(heat)]
+    assert inside.min() >= 0
+    assert inside.max() <= 1
+    other = sem.heat_map(record, "toy", category="films")
+    named = sem.heat_map(record, "toy", category="wires")
+    assert not np.array_equal(other, named, equal_nan=True)
+    assert any(np.array_equal(heat, one, equal_nan=True) for one in (other, named))
+    with pytest.raises(InvalidSettings, match="knows no category 'fibres'"):
+        sem.heat_map(record, "toy", category="fibres")
+
+
+@pytest.mark.torch
+def test_the_map_is_bright_where_the_evidence_is(registry):
+    import torch
+
+    from napari_sem_tools.models.architectures import build
+
+    kept(registry)
+    network = build("classifier", ARGUMENTS)
+    inner = network.network
+    for weight in network.parameters():
+        torch.nn.init.zeros_(weight)
+    state = network.state_dict() | {
+        "head.weight": torch.tensor([[1.0] * 8, [-1.0] * 8]),
+        "network.conv1.weight": torch.ones_like(inner.conv1.weight) / 49,
+    }
+    for name in list(state):  # every layer passes on what is bright
+        if name.endswith(("bn1.weight", "downsample.1.weight")):
+            state[name] = torch.ones_like(state[name])
+        if name.endswith("downsample.0.weight"):
+            state[name] = torch.ones_like(state[name]) / state[name].shape[1]
+    kept(registry, "bright", **state)
+    pixels = np.full((64, 80), 10, np.uint8)
+    pixels[:, 40:] = 250
+    heat = sem.heat_map(pixels, "bright", category="wires")
+    assert np.nanmean(heat[:, 48:]) > 2 * np.nanmean(heat[:, :32])

@@ -59,6 +59,10 @@ def draw(kind, seed, shape=(72, 88)):
     return np.clip(120 + 60 * grey + 10 * rng.standard_normal(shape), 0, 255).astype(np.uint8)
 
 
+def rows_of(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
     """A registry of the test's own."""
@@ -115,14 +119,14 @@ def test_train_kill_resume_evaluate_register_predict(folder):
     assert scores["accuracy"] >= 0.75
     assert "1 pairs of near-duplicates" in card.description
 
-    said = list(csv.DictReader((run.folder / "predictions.csv").open()))
+    said = rows_of(run.folder / "predictions.csv")
     right = np.mean([row["category"] == row["named"] for row in said])
     assert right == pytest.approx(
         json.loads((run.folder / "scores.json").read_text())["values"]["accuracy"]
     )
-    parts = {row["path"]: row for row in csv.DictReader((run.folder / "split.csv").open())}
+    parts = {row["path"]: row for row in rows_of(run.folder / "split.csv")}
     assert parts["discs/again.tif"]["part"] == parts["discs/discs_0.tif"]["part"]
-    faults = [row["path"] for row in csv.DictReader((run.folder / "faults.csv").open())]
+    faults = [row["path"] for row in rows_of(run.folder / "faults.csv")]
     assert sorted(faults) == ["lines/broken.tif", "lines/pixel.tif"]
 
     new = [draw("lines", 77), draw("discs", 78), draw("lines", 79), draw("discs", 80)]

@@ -6,10 +6,14 @@ from .embedding import Embedding as Embedding
 from .embedding import embed as embed
 from .embedding import embed_parts as embed_parts
 from .embedding import embedding_row as embedding_row
+from .embedding import resolved_embedding as resolved_embedding
 from .examples import Examples as Examples
 from .examples import examples_in as examples_in
 from .field import texture_field as texture_field
 from .heads import HEADS as HEADS
+from .heat import heat_map as heat_map
+from .judges import Judge as Judge
+from .judges import opened as opened
 from .predict import ANSWERS as ANSWERS
 from .predict import classify as classify
 from .settings import TeachSettings as TeachSettings

@@ -13,7 +13,7 @@ from napari_sem_tools.classification.field import field_box
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.settings import Settings, described
 
-__all__ = ["WHOLE", "Look", "picture_of"]
+__all__ = ["WHOLE", "Look", "counted", "picture_of", "shown_box"]
 
 Picture = NDArray[np.uint8]
 Part = tuple[float, float, float]
@@ -101,7 +101,7 @@ def picture_of(record: Micrograph, look: Look, parts: tuple[Part, ...] = (WHOLE,
     >>> picture_of(record, Look(rows=32, columns=32)).shape
     (1, 32, 32)
     """
-    counts = _counted(record, look)
+    counts = counted(record, look)
     box = field_box(counts)
     pixels = np.asarray(record.pixels if look.colours == 3 else record.grey)[box]
     if look.colours == 3 and pixels.ndim == 2:
@@ -113,8 +113,18 @@ def picture_of(record: Micrograph, look: Look, parts: tuple[Part, ...] = (WHOLE,
     return np.stack([_resized(_cut(scaled, part), look) for part in parts])
 
 
-def _counted(record: Micrograph, look: Look) -> NDArray[np.bool_]:
-    """Return the pixels that are looked at."""
+def counted(record: Micrograph, look: Look) -> NDArray[np.bool_]:
+    """Return the pixels that are looked at.
+
+    Parameters
+    ----------
+    record : Micrograph
+    look : Look
+
+    Returns
+    -------
+    bool array (Y, X)
+    """
     if look.strip == "in":
         return np.ones(record.shape, bool)
     return record.field if record.marks is None else record.field & ~record.marks
@@ -146,18 +156,38 @@ def _cut(pixels: NDArray[np.float32], part: Part) -> NDArray[np.float32]:
     return pixels[first[0] : first[0] + sizes[0], first[1] : first[1] + sizes[1]]
 
 
+def shown_box(size: tuple[int, ...], look: Look) -> tuple[float, float, float, float]:
+    """Return what of a field is shown.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Rows and columns of the field.
+    look : Look
+
+    Returns
+    -------
+    (float, float, float, float)
+        Left, upper, right and lower edge in px.
+
+    Examples
+    --------
+    >>> shown_box((100, 300), Look(rows=50, columns=100))
+    (50.0, 0.0, 250.0, 100.0)
+    """
+    rows, columns = size[:2]
+    if look.fit == "whole":
+        return 0.0, 0.0, float(columns), float(rows)
+    scale = min(rows / look.rows, columns / look.columns)
+    down, right = (rows - scale * look.rows) / 2, (columns - scale * look.columns) / 2
+    return right, down, columns - right, rows - down
+
+
 def _resized(pixels: NDArray[np.float32], look: Look) -> Picture:
     """Bring a part to the size of the picture, by area means where it becomes smaller."""
     from PIL import Image
 
-    wanted = (look.rows, look.columns)
-    box = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
-    if look.fit == "middle":
-        scale = min(have / want for have, want in zip(pixels.shape, wanted, strict=False))
-        spare = [
-            (have - scale * want) / 2 for have, want in zip(pixels.shape, wanted, strict=False)
-        ]
-        box = (spare[1], spare[0], box[2] - spare[1], box[3] - spare[0])
+    box = shown_box(pixels.shape, look)
     grey = np.rint(pixels).astype(np.uint8)
     small = Image.fromarray(np.ascontiguousarray(grey)).resize(
         (look.columns, look.rows), Image.Resampling.BILINEAR, box=box
