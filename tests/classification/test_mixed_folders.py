@@ -1,11 +1,13 @@
 """A folder as people have them: every good file is named, every bad one is said to be bad."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from napari_sem_tools.classification import classify, teach
+from napari_sem_tools.errors import Cancelled
 from napari_sem_tools.tiff import write_tiff
 
 
@@ -41,6 +43,32 @@ def test_every_good_file_is_named_and_every_bad_one_said(categories, tmp_path):
     assert good.loc[["16bit.tif", "rgb.png", "palette.png"], "category"].tolist() == ["fine"] * 3
     same = good.loc[["16bit.tif", "rgb.png", "palette.png"], "p fine"]
     assert np.ptp(same.to_numpy()) < 0.01  # the format of a file tells nothing
+
+
+def test_a_folder_that_was_stopped_goes_on_where_it_was(categories, tmp_path):
+    folder, ledger = tmp_path / "many", tmp_path / "named.csv"
+    for number in range(6):
+        write_tiff(folder / f"{number}.tif", grain(number, 2 if number % 2 else 8))
+    (folder / "bad.tif").write_bytes(b"II*\0" + bytes(20))
+    asked = []
+
+    def after_three():
+        asked.append(1)
+        return len(asked) > 3
+
+    with pytest.raises(Cancelled):
+        classify(folder, categories, ledger=ledger, cancel=after_three)
+    partial = tmp_path / ".named.csv.partial"
+    kept = partial.read_bytes()
+    assert kept.count(b"\n") == 4  # the model and three rows
+    partial.write_bytes(kept + b'{"key": "cut o')  # killed in the middle of a line
+    write_tiff(folder / "0.tif", grain(40, 8))  # changed meanwhile: asked anew
+    table = classify(folder, categories, ledger=ledger)
+    assert partial.read_bytes().count(b'"key": "') == 1 + 3 + 5
+    plain = classify(folder, categories)
+    pd.testing.assert_frame_equal(table, plain)
+    other = teach({"a": [grain(1), grain(2)], "b": [grain(3, 8), grain(4, 8)]})
+    assert "p a" in classify(folder, other, ledger=ledger)  # of another model nothing is taken
 
 
 @pytest.mark.data

@@ -104,6 +104,7 @@ def test_train_kill_resume_evaluate_register_predict(folder):
         if any(event.kind == "epoch" and event.epoch >= 2 for event in run.poll()):
             break
         time.sleep(0.02)
+    assert run.running, run.poll()
     os.kill(run.pid, signal.SIGKILL)
     with pytest.raises(SemError, match="ended by itself"):
         run.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.classification.categories import Categories
 from napari_sem_tools.classification.judges import PARTS, Judge, TaughtJudge, opened
+from napari_sem_tools.classification.ledger import Ledger, opened_ledger
 from napari_sem_tools.classification.signs import seen_signs
 from napari_sem_tools.errors import Cancelled, SemError
 from napari_sem_tools.reading.inputs import as_micrograph, list_files
@@ -35,6 +37,7 @@ def classify(
     images: Any,
     model: Categories | str | os.PathLike[str],
     *,
+    ledger: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> pd.DataFrame:
@@ -47,6 +50,9 @@ def classify(
     model : Categories, path-like or str
         Categories that were taught, the folder that they were saved in, or the name of a
         trained model of the registry.
+    ledger : path-like, optional
+        File beside which every row is kept as soon as it is there; the same call goes on
+        after a stop or a crash, and asks only what is new, changed, or of another model.
     progress, cancel : callable, optional
 
     Returns
@@ -83,11 +89,16 @@ def classify(
 
     listed = _listed(images)
     rows = []
-    with opened(model) as judge:
+    with opened(model) as judge, _kept_by(ledger, judge) as kept:
         for number, one in enumerate(listed):
             stop_if_cancelled(cancel)
             report(progress, number, len(listed), f"looking at {_name(one, number)}")
-            rows.append({"image": _name(one, number)} | _row(one, judge))
+            row = None if kept is None else kept.find(one)
+            if row is None:
+                row = _row(one, judge)
+                if kept is not None:
+                    kept.keep(one, row)
+            rows.append({"image": _name(one, number)} | row)
         chances = [f"p {name}" for name in judge.names]
     report(progress, len(listed), len(listed), "classified")
     return pd.DataFrame(rows, columns=["image", *_COLUMNS, *chances, "error"])
@@ -96,6 +107,15 @@ def classify(
 _COLUMNS: Final = (
     "category", "confidence", "answer", "reason", "possible", "in_domain", "distance", "nearest",
 )  # fmt: skip
+
+
+def _kept_by(
+    ledger: str | os.PathLike[str] | None, judge: Judge
+) -> contextlib.AbstractContextManager[Ledger | None]:
+    """Open the rows of an earlier run where some are to be kept."""
+    if ledger is None:
+        return contextlib.nullcontext()
+    return opened_ledger(ledger, judge.identity)
 
 
 def _listed(images: Any) -> list[Any]:

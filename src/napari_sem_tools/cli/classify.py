@@ -25,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
 
     options.add_inputs(parser, optional=True)
     parser.add_argument(
-        "--categories", metavar="FOLDER", required=True, help="where the categories are kept"
+        "--categories",
+        metavar="FOLDER",
+        required=True,
+        help="where the categories are kept, or the name of a trained model",
     )
     parser.add_argument(
         "--teach",
@@ -45,15 +48,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     for place in (args.out, args.categories if args.teach else None):
         if place and Path(place).exists() and not args.overwrite:
             raise OutputExists(f"{place} exists.", hint="Choose another name, or --overwrite.")
-    categories = _taught(args, console) if args.teach else _kept(args)
+    categories = _taught(args, console) if args.teach else args.categories
     return _named(args, categories, console) if args.inputs else 0
-
-
-def _kept(args: argparse.Namespace) -> Categories:
-    """Read the categories."""
-    from napari_sem_tools.classification import read_categories
-
-    return read_categories(args.categories)
 
 
 def _taught(args: argparse.Namespace, console: Console) -> Categories:
@@ -76,11 +72,18 @@ def _taught(args: argparse.Namespace, console: Console) -> Categories:
     return categories
 
 
-def _named(args: argparse.Namespace, categories: Categories, console: Console) -> int:
-    """Name images."""
+def _named(args: argparse.Namespace, categories: Categories | str, console: Console) -> int:
+    """Name images; with a file to write, a run that was stopped goes on."""
     from napari_sem_tools.classification import classify
+    from napari_sem_tools.classification.ledger import partial_of
 
-    table = classify(args.inputs, categories, progress=console.progress, cancel=console.cancel)
+    table = classify(
+        args.inputs,
+        categories,
+        ledger=args.out,
+        progress=console.progress,
+        cancel=console.cancel,
+    )
     console.end_progress()
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     for row in rows:
@@ -92,6 +95,7 @@ def _named(args: argparse.Namespace, categories: Categories, console: Console) -
         console.result_json(rows)
     if args.out:
         _write(args.out, table, console)
+        partial_of(args.out).unlink(missing_ok=True)
     return 1 if any(row["error"] for row in rows) else 0
 
 

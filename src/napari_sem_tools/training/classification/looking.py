@@ -150,5 +150,5 @@ def _look(image: ListedImage, look: Look, compare: bool) -> _Seen:
     thumb = picture_of(record, small)[0] if compare else np.zeros(THUMB, np.uint8)
     digest = hashlib.sha256(f"{record.shape} ".encode())
     digest.update(np.ascontiguousarray(np.where(record.field, record.grey, 0)).data)
-    vector = embed(record) if compare else np.zeros(0, np.float32)
+    vector = embed(record, model="texture") if compare else np.zeros(0, np.float32)
     return _Seen(picture, digest.hexdigest(), thumb_of(thumb), vector)
