@@ -4,7 +4,7 @@
     xvfb-run -a -s "-screen 0 1600x1000x24" python tools/make_widget_pictures.py focus [FOLDER]
 
 Without FILE a simulated image is shown, and the pictures go to ``docs/images``.  The second
-line draws those of the Focus widget alone.
+line draws those of the Focus widget alone; ``classify`` those of Classify and Catalogue.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def main(source: str | None = None, folder: Path = HERE) -> None:
     shrink(folder / "window.png")
     viewer.close()
     draw_focus(folder)
+    draw_classify(folder)
 
 
 def draw_table(opened: dict[str, Any], folder: Path) -> None:
@@ -262,11 +263,21 @@ def shrink(path: Path) -> None:
     small.save(path, optimize=True)
 
 
+def draw_classify(folder: Path) -> None:
+    """Draw the pages of Classify and Catalogue over simulated images of three kinds."""
+    import classify_pictures
+
+    classify_pictures.draw(folder, pump=pump, draw_widget=draw_widget)
+
+
+PARTS = {"focus": draw_focus, "classify": draw_classify}
+
 if __name__ == "__main__":
     given = sys.argv[1:]
     place = Path(given[1]) if len(given) > 1 else HERE
-    if given[:1] == ["focus"]:
+    if given and given[0] in PARTS:
         os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
-        draw_focus(place)
+        place.mkdir(parents=True, exist_ok=True)
+        PARTS[given[0]](place)
     else:
         main(given[0] if given else None, place)

@@ -204,7 +204,7 @@ def test_categories_are_set_undone_and_given_by_a_judge(
         "blobs0.tif",
         "blobs1.tif",
     ], "the choice stays"
-    filled.naming.line.take_taught(teach(write_kinds(tmp_path / "examples", 4)))
+    filled.naming.line.take_taught(teach(write_kinds(tmp_path / "examples", 4), model="texture"))
     filled.naming.do("go")
     idle(widget, qtbot)
     said = filled.table.set_index("name")[["category", "category_origin", "category_confidence"]]

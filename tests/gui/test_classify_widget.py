@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from classify_parts import KINDS, drop, fill, picture, write_kinds
 from qtpy.QtCore import Qt
@@ -15,8 +16,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sem_tools.classification import read_categories, teach
 from napari_sem_tools.layers import image_arguments
-from napari_sem_tools.micrograph import Micrograph
+from napari_sem_tools.micrograph import Calibration, Micrograph
 from napari_sem_tools.widgets.classify import choice, judges, listing
+from napari_sem_tools.widgets.classify import heat as heat_module
 from napari_sem_tools.widgets.classify import teach as teach_module
 from napari_sem_tools.widgets.classify.widget import ClassifyWidget
 
@@ -34,7 +36,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Categories that were taught from four small pictures of each kind."""
-    return teach(write_kinds(tmp_path_factory.mktemp("examples")))
+    return teach(write_kinds(tmp_path_factory.mktemp("examples")), model="texture")
 
 
 @pytest.fixture
@@ -269,3 +271,33 @@ def test_a_double_click_opens_a_file_once(listed: Any, model: Any) -> None:
         listed.view.table.doubleClicked.emit(index)
     assert [layer.name for layer in model.layers] == ["grains50"]
     assert tuple(model.layers[0].scale) == (2.0, 2.0)
+
+
+def test_a_network_says_where_it_looked_and_taught_categories_cannot(
+    judging: Any, taught: Any, model: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = judging.image
+    assert not page.heat.isEnabled()
+    real = judges.classify
+    monkeypatch.setattr(judges, "classify", lambda images, _: real(images, taught))
+    asked: list[tuple[str, str | None]] = []
+
+    def looked(image: Micrograph, name: str, *, category: str | None) -> np.ndarray:
+        asked.append((name, category))
+        heat = np.linspace(0, 1, image.shape[1], dtype=np.float32)
+        return np.tile(heat, (image.shape[0], 1))
+
+    monkeypatch.setattr(heat_module, "heat_map", looked)
+    monkeypatch.setattr(choice, "registered", lambda: [judges.Judge("toy", "toy")])
+    judging.line.refill()
+    judging.line.box.setCurrentText("toy")
+    image = Micrograph(picture("lines", 77), Calibration((2.0, 2.0), "typed", "test"))
+    model.add_image(image.pixels, **image_arguments(image, "unknown"))
+    qtbot.waitUntil(lambda: page.answer is not None, timeout=60_000)
+    for _ in range(2):
+        page.heat.click()
+        idle(judging, qtbot)
+    assert asked == [("toy", "lines")] * 2
+    assert [layer.name for layer in model.layers] == ["unknown", "unknown what decided"]
+    assert tuple(model.layers[1].scale) == (2.0, 2.0)
+    assert judging.chooser.layer() is model.layers[0], "a map is no micrograph"

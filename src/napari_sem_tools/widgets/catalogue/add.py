@@ -51,13 +51,17 @@ class AddPage(Page):
         self.counts = wrapped_label(self.wants)
         self.column.addWidget(self.counts)
         self.focus = QCheckBox("score the focus, too")
+        self.focus.setToolTip("So that images can be found by it; takes most of the time")
         self.focus.setChecked(True)
+        self.focus.toggled.connect(self.shelf.score_focus)
         self.embedding = narrow_box(
             *EMBEDDINGS, tip="What likeness is worked out from; images are compared by one alone"
         )
+        self.embedding.setCurrentText(self.shelf.embedding)
         self.embedding.setVisible(len(EMBEDDINGS) > 1)
         self.embedding.currentTextChanged.connect(self._on_embedding)
         row, self.buttons = button_row(_BUTTONS, self.do)
+        self.column.addWidget(self.focus)
         self.column.addWidget(self.embedding)
         self.column.addLayout(row)
         self.problems = QTreeWidget()

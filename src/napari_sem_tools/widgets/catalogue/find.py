@@ -45,13 +45,13 @@ _WHAT = {
     _ROW: "like the chosen one below",
 }
 _COLUMNS = (
-    Column("name", "File", "Double-click or Enter opens it in the viewer", 96, stretch=True),
-    Column("similarity", "Like", "Likeness: 1 is the same texture", 48, number=True,
+    Column("name", "File", "Double-click or Enter opens it in the viewer", 86, stretch=True),
+    Column("similarity", "Like", "Likeness: 1 is the same texture", 42, number=True,
            text=lambda value: "" if value is None or value != value else f"{value:.2f}"),
-    Column("category", "Category", "Levels are separated by /", 84, bold=True),
-    Column("magnification", "Mag", "Magnification", 60, number=True,
+    Column("category", "Category", "Levels are separated by /", 80, bold=True),
+    Column("magnification", "Mag", "Magnification", 56, number=True,
            text=lambda value: "" if value is None or value != value else f"{value:,.0f}"),
-    Column("focus", "Focus", "0 to 10; 10 is as sharp as a well focused image", 46, number=True,
+    Column("focus", "Focus", "0 to 10; 10 is as sharp as a well focused image", 44, number=True,
            text=lambda value: "" if value is None or value != value else f"{value:.1f}"),
     Column("acquired", "Date", "When it was taken", 78, text=lambda value: plain(value)[:10]),
     Column("instrument", "Instrument", "What took it", 90),
@@ -60,7 +60,7 @@ _COLUMNS = (
 _BUTTONS = {
     "open": ("Open", "Open the chosen files in the viewer (Enter, double-click)"),
     "like": ("More like this", "Find what looks like the chosen image (L)"),
-    "export": ("Export CSV ...", "Write the list as it is shown, with all that is known"),
+    "export": ("CSV ...", "Write the list as it is shown, with all that is known"),
     "all": ("Show all", "Take filters and likeness away"),
 }
 _KEYS = {Qt.Key.Key_L: "like"}
@@ -114,6 +114,7 @@ class FindPage(Page):
         self.count = QSpinBox()
         self.count.setRange(1, _MOST_ALIKE)
         self.count.setValue(_USUAL)
+        self.count.setMaximumWidth(84)
         self.count.setToolTip("How many of the most alike are wanted")
         self.shapes = self.panel.add_chooser("Shapes", none_text="no region")
         self.labels = self.panel.add_chooser("Labels", none_text="no particles", follow=True)

@@ -150,6 +150,9 @@ class Naming(QWidget):
             self.panel.say("Teach categories in the Classify widget, or open saved ones.")
             return
         table, catalogue = self.page.table, self.shelf.catalogue
+        if table is None:
+            self.panel.say("List the images first: Find.")
+            return
         free = table[(table["category_origin"] != "typed") & ~table["gone"].astype(bool)]
         paths = self.page.paths([int(number) for number in free.index])
         former = self._former(list(paths))

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sem_tools.catalogue import Catalogue
 from napari_sem_tools.catalogue.database import FILE_NAME
+from napari_sem_tools.classification import resolved_embedding
 from napari_sem_tools.errors import SemError
 from napari_sem_tools.files import write_text
 
@@ -43,7 +44,8 @@ class Shelf(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.path: Path | None = None
-        self.embedding = "texture"
+        self.embedding = resolved_embedding("auto")
+        self._focus = True
         self._catalogue: Catalogue | None = None
 
     @property
@@ -82,10 +84,20 @@ class Shelf(QObject):
         self.close()
         self.embedding = embedding or self.embedding
         self.path = path
-        self._catalogue = Catalogue(path, embedding=self.embedding)
+        self._catalogue = self._made(path)
         with contextlib.suppress(SemError):  # remembering is a courtesy
             write_text(last_catalogue_file(), f"{path}\n")
         self.opened.emit()
+
+    def score_focus(self, on: bool) -> None:
+        """Say whether images that are added get a focus score."""
+        self._focus = on
+        if self.path is not None:  # what runs keeps the one before
+            self._catalogue = self._made(self.path)
+
+    def _made(self, path: Path) -> Catalogue:
+        """Return the catalogue in a folder."""
+        return Catalogue(path, embedding=self.embedding, focus=self._focus)
 
     def open_last(self) -> None:
         """Open what was open last, if it is still there."""

@@ -61,10 +61,8 @@ class CatalogueWidget(PagedWidget):
 
     def show_calibration(self) -> None:
         """Say the pixel size of the image, where there is one: none is needed here."""
-        if self.scale_layer() is None:
-            self.calibration_line.setText("")
-        else:
-            super().show_calibration()
+        self.calibration_line.setVisible(self.scale_layer() is not None)
+        super().show_calibration()
 
     def python(self) -> str:
         """Return what the page in front does as Python."""

@@ -41,7 +41,7 @@ class FilesPage(Page):
         )
         self.box = FilesBox(self.panel)
         self.box.asked.connect(self._do)
-        row.addStretch(1)
+        row.insertWidget(1, self.box.filter, 1)
         self.column.addLayout(row)
         self.column.addWidget(self.box, 1)
         self._waiting: list[Path] = []  # dropped while something ran, or nothing could judge

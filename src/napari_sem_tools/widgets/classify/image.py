@@ -6,12 +6,12 @@ import dataclasses
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QFont
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_sem_tools.errors import SemError
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.classify.chances import ChanceBars
+from napari_sem_tools.widgets.classify.heat import HeatButton
 from napari_sem_tools.widgets.classify.judges import Judge
 from napari_sem_tools.widgets.classify.text import answer_text, chances_of, headline
 from napari_sem_tools.widgets.focus.sight import Sight, sight_of
@@ -23,7 +23,7 @@ from napari_sem_tools.widgets.work import Outcome, Work
 __all__ = ["ImagePage"]
 
 _PAUSE_MS = 80  # after the last move of the slider
-_HEAD_PX = 22
+_HEAD = "font-size: 22px; font-weight: bold;"  # a font alone gives way to napari's style
 _WAITING = "Which kind of image is this?"
 
 
@@ -54,10 +54,7 @@ class ImagePage(Page):
         self._late.setInterval(_PAUSE_MS)
         self._late.timeout.connect(self._ask)
         self.head = wrapped_label(_WAITING)
-        font = QFont()
-        font.setPixelSize(_HEAD_PX)
-        font.setBold(True)
-        self.head.setFont(font)
+        self.head.setStyleSheet(_HEAD)
         self.words = wrapped_label()
         self.bars = ChanceBars()
         self.live = QCheckBox("follow the layer and the slider")
@@ -66,7 +63,8 @@ class ImagePage(Page):
         inner = QWidget()
         rows = QVBoxLayout(inner)
         rows.setContentsMargins(0, 0, 6, 0)
-        for part in (self.head, self.words, self.bars, self.live):
+        self.heat = HeatButton(self.panel)
+        for part in (self.head, self.words, self.bars, self.live, self.heat):
             rows.addWidget(part)
         rows.addLayout(self._teaching())
         self.column.addWidget(scrolled(inner), 1)
@@ -106,7 +104,13 @@ class ImagePage(Page):
 
     def judge_changed(self, judge: Judge | None) -> None:
         """Ask something else."""
+        self.heat.offer(judge, self._decided)
         self.ask_soon()
+
+    def _decided(self) -> tuple[Sight, str] | None:
+        """Return the image with the category whose reasons are asked for, None without one."""
+        chances = [] if self.answer is None else chances_of(self.answer.row)
+        return None if self.answer is None or not chances else (self.answer.sight, chances[0][0])
 
     def ask_soon(self, *_: Any) -> None:
         """Look again after a pause, if the page follows."""
@@ -170,7 +174,8 @@ class ImagePage(Page):
         row: dict[str, Any] = {} if answer is None else answer.row
         doubt = bool(row.get("error")) or row.get("answer", "category") != "category"
         self.head.setText(headline(row) or ("Not readable" if row else _WAITING))
-        self.head.setStyleSheet(f"color: {theme_colour('warning')};" if doubt else "")
+        colour = f" color: {theme_colour('warning')};" if doubt else ""
+        self.head.setStyleSheet(_HEAD + colour)
         self.words.setText(answer_text(row))
         self.bars.show_chances(chances_of(row), row.get("possible") or ())
 
@@ -213,3 +218,4 @@ class ImagePage(Page):
         """Ask no more."""
         self._late.stop()
         self.work.abandon()
+        self.heat.release()

@@ -58,7 +58,10 @@ class Judge:
     @property
     def names(self) -> list[str]:
         """Names of the categories, as far as they are known without loading anything."""
-        return list(self.source.names) if isinstance(self.source, Categories) else []
+        if isinstance(self.source, Categories):
+            return list(self.source.names)
+        card = models.get(self.source) if isinstance(self.source, str) else None
+        return [] if card is None else [one.name for one in card.classes]
 
     def row(self, image: Any) -> dict[str, Any]:
         """Say of one image what `classify` says, as a dict; may be called in a thread."""

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QPixmap
-from qtpy.QtWidgets import QApplication, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_sem_tools.errors import SemError
 from napari_sem_tools.files import write_text
@@ -38,21 +46,20 @@ _LATE_MS, _TYPING_MS = 120, 250
 _MOST_OPENED = 12
 _DIGITS = 9
 _COLUMNS = (
-    Column("file", "File", "Double-click or Enter opens it in the viewer", 92),
-    Column("category", "Category", "Yours where you corrected it", 84, bold=True),
-    Column("corrected", "✎", "What you said it is", 22, text=lambda value: "✎" if value else ""),
-    Column("confidence", "Sure", "Calibrated probability", 52, text=percent, number=True),
-    Column("answer", "Doubt", "Why it needs a look: unsure, mixed, none of these, no micrograph",
-           86, text=short_answer, stretch=True),
+    Column("file", "File", "Double-click or Enter opens it in the viewer", 74, stretch=True),
+    Column("said", "Category", "Yours where you corrected it; below it why it needs a look: "
+           "unsure, mixed, none of these, no micrograph", 96, bold=True),
+    Column("corrected", "✎", "What you said it is", 20, text=lambda value: "✎" if value else ""),
+    Column("sure", "Sure", "Calibrated probability", 46, text=percent, number=True),
     Column("nearest", "Like", "The example that is most alike", 90,
            text=lambda value: Path(value).name if isinstance(value, str) else ""),
 )  # fmt: skip
 _BUTTONS = {
     "open": ("Open", "Open the chosen files in the viewer (Enter, double-click)"),
-    "teach": ("Add as examples", "Teach with the chosen files, as what they are called here"),
+    "teach": ("As examples", "Teach with the chosen files, as what they are called here"),
     "again": ("Again", "Classify all files of the list again, with what judges now"),
     "remove": ("Remove", "Take the chosen files off the list (Delete); nothing is deleted"),
-    "export": ("Export CSV ...", "Write the table as it is shown, with all probabilities"),
+    "export": ("CSV ...", "Write the table as it is shown, with all probabilities"),
 }
 _KEYS: dict[Any, str] = {Qt.Key.Key_Delete: "remove", Qt.Key.Key_0: "0"} | {
     getattr(Qt.Key, f"Key_{digit}"): str(digit) for digit in range(1, _DIGITS + 1)
@@ -100,7 +107,7 @@ class FilesBox(QWidget):
     # --- parts ---------------------------------------------------------------------------
 
     def _filter_row(self) -> QHBoxLayout:
-        """Make the views, the categories and the search."""
+        """Make the views and the categories, and the search, which the page places."""
         self.which = narrow_box(*VIEWS, tip="Which files are shown")
         self.which.currentIndexChanged.connect(self.refresh)
         self.of = narrow_box(tip="Only files of this category: with Gallery, its gallery")
@@ -117,8 +124,7 @@ class FilesBox(QWidget):
         row = QHBoxLayout()
         row.setSpacing(4)
         row.addWidget(self.which)
-        row.addWidget(self.of)
-        row.addWidget(self.filter, 1)
+        row.addWidget(self.of, 1)
         return row
 
     def _rank_row(self) -> QHBoxLayout:
@@ -132,7 +138,7 @@ class FilesBox(QWidget):
         self.gallery.toggled.connect(self.view.show_gallery)
         row = QHBoxLayout()
         row.setSpacing(4)
-        row.addWidget(wrapped_label("Rank by"))
+        row.addWidget(QLabel("Rank by"))
         row.addWidget(self.rank, 1)
         row.addWidget(self.gallery)
         return row
@@ -142,7 +148,7 @@ class FilesBox(QWidget):
         self.right = narrow_box(tip="What the chosen files are; a new name can be typed")
         self.right.setEditable(True)
         self.right.setInsertPolicy(self.right.InsertPolicy.NoInsert)
-        self.right.lineEdit().setPlaceholderText("what they are")
+        self.right.lineEdit().setPlaceholderText("category")
         self.right.lineEdit().returnPressed.connect(lambda: self.do("correct"))
         row, self.corrections = button_row(
             {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sem_tools.widgets.classify.text import short_answer
 from napari_sem_tools.widgets.table.filters import rows_where
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["VIEWS", "NamedFiles"]
 _COMPARES = frozenset("<>=")
 _ALL = "all files"
 _FIRST = ("file", "category", "found", "confidence", "answer", "reason", "possible", "in_domain",
-          "distance", "nearest", "corrected", "new", "folder")  # fmt: skip
+          "distance", "nearest", "corrected", "new", "folder", "sure", "said")  # fmt: skip
 _LAST = ("error",)
 
 
@@ -185,8 +186,16 @@ class NamedFiles:
             "category": self.category(file),
             "possible": ", ".join(possible) if isinstance(possible, tuple | list) else "",
             "corrected": self.corrected.get(file, ""),
+            "said": self._said(file),
+            "sure": row.get("confidence") if row.get("category") else None,
             "new": self._runs[file] == self.run,
         }
+
+    def _said(self, file: Path) -> str:
+        """Return category and doubt in two lines; a correction leaves no doubt."""
+        doubt = "" if file in self.corrected else short_answer(self.rows[file].get("answer"))
+        error = "not readable" if self.rows[file].get("error") else ""
+        return "\n".join(part for part in (self.category(file), doubt, error) if part)
 
     def shown(self, view: str, text: str, category: str = "") -> NDArray[np.intp]:
         """List the places of the files that a view and a filter show.
@@ -225,7 +234,7 @@ class NamedFiles:
     def export(self, places: NDArray[np.intp] | None = None) -> pd.DataFrame:
         """Return the table as it is written to a file: paths in full, nothing of the window."""
         table = self.table if places is None else self.table.iloc[places]
-        found = table.drop(columns=["file", "folder", "new"])
+        found = table.drop(columns=["file", "folder", "new", "sure", "said"])
         found.insert(0, "image", [str(path) for path in table.index])
         return found
 

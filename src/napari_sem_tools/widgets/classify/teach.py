@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
     QHBoxLayout,
+    QHeaderView,
     QLineEdit,
     QPushButton,
     QTreeWidget,
@@ -63,6 +64,9 @@ class TeachPage(Page):
         self.column.addLayout(self._name_row())
         self.tree = _Tree()
         self.tree.setHeaderLabels(["Category, examples", "n"])
+        self.tree.header().setStretchLastSection(False)
+        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.tree.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
         self.tree.setToolTip("F2 renames a category; Delete takes away what is chosen")
@@ -92,6 +96,7 @@ class TeachPage(Page):
         self.new = QPushButton("Add category")
         self.new.clicked.connect(self._add_category)
         self.embedding = narrow_box(*EMBEDDINGS, tip="What images are looked at by")
+        self.embedding.setCurrentText(self.lesson.embedding)
         self.embedding.setVisible(len(EMBEDDINGS) > 1)
         self.embedding.currentTextChanged.connect(self._on_embedding)
         row = QHBoxLayout()
@@ -111,7 +116,6 @@ class TeachPage(Page):
             self.tree.clear()
             for name, held in lesson.examples.items():
                 self._add_top(name, held, opened=name in opened, chosen=name == chosen)
-        self.tree.resizeColumnToContents(1)
         self.changers["undo"].setEnabled(lesson.can_undo)
         self.changers["redo"].setEnabled(lesson.can_redo)
         self.changers["save"].setEnabled(self.taught is not None)
@@ -331,7 +335,7 @@ class TeachPage(Page):
         self.taught = categories
         self.show_state()
         self.panel.line.take_taught(categories)
-        self.panel.say(self.line.text())
+        self.panel.say("Taught: these categories judge on all pages now.")
 
     def _take_over(self) -> None:
         """Go on from the categories that judge now."""

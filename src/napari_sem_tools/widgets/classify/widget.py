@@ -59,10 +59,8 @@ class ClassifyWidget(PagedWidget):
 
     def show_calibration(self) -> None:
         """Say the pixel size of the image, where there is one: files need none."""
-        if self.scale_layer() is None:
-            self.calibration_line.setText("")
-        else:
-            super().show_calibration()
+        self.calibration_line.setVisible(self.scale_layer() is not None)
+        super().show_calibration()
 
     def python(self) -> str:
         """Return what the page in front does as Python."""

@@ -21,9 +21,9 @@ from napari_sem_tools.widgets.gallery.model import ImagesModel
 
 __all__ = ["ImagesView"]
 
-_SMALL, _LARGE = QSize(64, 48), QSize(112, 84)
+_SMALL, _LARGE = QSize(64, 48), QSize(92, 69)
 _ROW_HEIGHT = 52
-_CELL = QSize(_LARGE.width() + 12, _LARGE.height() + 38)  # two lines of words below
+_CELL = QSize(_LARGE.width() + 11, _LARGE.height() + 38)  # two lines of words below
 _STANDARD = (
     (QKeySequence.StandardKey.Undo, "undo"),
     (QKeySequence.StandardKey.Redo, "redo"),
@@ -184,7 +184,8 @@ class _Captions(QStyledItemDelegate):
         """Put the words of the owner below the picture."""
         super().initStyleOption(option, index)
         model = index.model()
-        option.text = model.looks.caption(model.key(index.row()))
+        caption = model.looks.caption(model.key(index.row()))
+        option.text = caption.replace("\n", "\N{LINE SEPARATOR}")
         option.features |= QStyleOptionViewItem.ViewItemFeature.HasDisplay
         option.displayAlignment = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
 
