@@ -171,6 +171,14 @@ _ROWS = (
         parameters=2_801_058,
     ),
     Architecture(
+        "embedding-fcn",
+        f"{_NETWORKS}.embedding_fcn:EmbeddingFCN",
+        "mean and spread of the features of every level, and a vector made of them",
+        ("embedding",),
+        "own; levels as in folded-unet, pooled as in Andrearczyk 2016",
+        parameters=2_029_568,
+    ),
+    Architecture(
         "resnet18-focus",
         f"{_NETWORKS}.resnet:FocusResNet18",
         "ResNet-18 joined with the magnification, for a focus score",
