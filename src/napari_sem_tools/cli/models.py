@@ -101,6 +101,10 @@ def _interval(low: float | None, high: float | None) -> str:
 
 def _import(args: argparse.Namespace, console: Console) -> int:
     """Keep models from files or an address."""
+    from napari_sem_tools.models.published import PUBLISHED
+
+    if args.published or args.file in PUBLISHED:
+        return _import_published(args, console)
     card = None
     if args.card:
         from pathlib import Path
@@ -118,6 +122,23 @@ def _import(args: argparse.Namespace, console: Console) -> int:
         cancel=console.cancel,
     )
     console.end_progress()
+    console.result(kept.key)
+    return 0
+
+
+def _import_published(args: argparse.Namespace, console: Console) -> int:
+    """Keep a network that others published, from its address or from its file."""
+    from napari_sem_tools.models.published import install_published
+
+    kept = install_published(
+        args.published or args.file,
+        file=args.file if args.published else None,
+        accept_licence=args.accept_licence,
+        progress=console.progress,
+        cancel=console.cancel,
+    )
+    console.end_progress()
+    console.note(f"licence: {kept.licence}")
     console.result(kept.key)
     return 0
 
@@ -167,8 +188,18 @@ def _show_options(parser: argparse.ArgumentParser) -> None:
 
 def _import_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``import``."""
-    parser.add_argument("file", metavar="FILE", help="a .zip, .safetensors or .pth, or an address")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="a .zip, .safetensors or .pth, an address, or a network published by others",
+    )
     parser.add_argument("--sha256", metavar="HASH", help="of the file; needed for an address")
+    parser.add_argument(
+        "--published", metavar="NAME", help="FILE holds the weights of this published network"
+    )
+    parser.add_argument(
+        "--accept-licence", metavar="SPDX", default="", help="a licence that is not a free one"
+    )
     parser.add_argument("--card", metavar="FILE", help="card.json for a bare file of weights")
 
 

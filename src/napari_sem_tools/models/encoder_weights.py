@@ -20,7 +20,13 @@ from napari_sem_tools.models.pickles import converted
 from napari_sem_tools.models.weights import open_regular, read_header
 from napari_sem_tools.tasks import Cancel, Progress
 
-__all__ = ["EncoderReport", "load_encoder_file", "load_encoder_weights"]
+__all__ = [
+    "EncoderReport",
+    "downloads",
+    "load_encoder_file",
+    "load_encoder_weights",
+    "read_tensors",
+]
 
 _WRAPPERS = ("module.", "encoder.", "backbone.", "model.")
 _HEADS = ("fc", "classifier", "head", "last_linear", "logits")
@@ -114,8 +120,8 @@ def load_encoder_weights(
            learning encoders pre-trained on a large microscopy dataset" (MicroNet),
            npj Comput. Mater. 8, 200 (2022).
     """
-    path = fetch(url, sha256, folder=folder or _cache(), progress=progress, cancel=cancel)
-    found = _tensors(path, sha256, cancel)
+    path = fetch(url, sha256, folder=folder or downloads(), progress=progress, cancel=cancel)
+    found = read_tensors(path, sha256, cancel)
     encoder = getattr(network, "encoder", network)
     return _fill(encoder, found, url)
 
@@ -149,19 +155,42 @@ def load_encoder_file(
     place = Path(path)
     if not place.is_file():
         raise ModelNotFound(f"There is no file of weights {place}.", hint="Check the path.")
-    found = _tensors(place, sha256, cancel)
+    found = read_tensors(place, sha256, cancel)
     return _fill(getattr(network, "encoder", network), found, place.name)
 
 
-def _cache() -> Path:
-    """Return the folder of the user's downloads."""
+def downloads() -> Path:
+    """Return the folder of the user's downloads.
+
+    Returns
+    -------
+    Path
+    """
     import platformdirs
 
     return platformdirs.user_cache_path("napari-sem-tools", appauthor=False) / "encoders"
 
 
-def _tensors(path: Path, sha256: str, cancel: Cancel | None) -> dict[str, Any]:
-    """Read the tensors of a file; what is read is what was checked."""
+def read_tensors(path: Path, sha256: str = "", cancel: Cancel | None = None) -> dict[str, Any]:
+    """Read the tensors of a file; what is read is what was checked.
+
+    Parameters
+    ----------
+    path : Path
+        A safetensors file, or a state dict saved by torch.
+    sha256 : str
+        Of the file, where it is known.
+    cancel : callable, optional
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+
+    Raises
+    ------
+    UntrustedModel, MissingExtra
+        As `load_encoder_weights`.
+    """
     with open_regular(path, max_bytes=MAX_WEIGHTS_BYTES) as file:
         data = file.read()
     if sha256 and hashlib.sha256(data).hexdigest() != sha256.lower().removeprefix("sha256:"):
