@@ -112,3 +112,46 @@ def test_separation_is_the_share_of_pairs_in_order(strange, known):
 def test_what_is_no_classification_is_refused(true, chance, said):
     with pytest.raises(InvalidSettings, match=said):
         evaluate_images(true, chance, NAMES)
+
+
+def test_bins_of_equal_mass_hold_equally_many_images():
+    rng = np.random.default_rng(3)
+    sure = rng.uniform(0.5, 1, 300)
+    chance = np.stack([sure, 1 - sure], axis=1)
+    true = np.where(rng.random(300) < sure, "a", "b")  # as sure as it is right
+    scores = evaluate_images(list(true), chance, ("a", "b"))
+    table = scores.reliability(equal_mass=True)
+    assert table["images"].tolist() == [20] * 15
+    assert scores.ece(equal_mass=True) < 0.12
+    assert scores.reliability()["images"].sum() == 300
+    assert np.allclose(scores.confusion_percent.sum(1), 100)
+
+
+def test_predictions_of_folds_are_pooled_and_doubtful_labels_listed(tmp_path, capsys):
+    from napari_sem_tools.cli.main import main
+    from napari_sem_tools.errors import InvalidSettings, UnreadableFile
+    from napari_sem_tools.evaluation import read_predictions
+
+    heads = "path,part,group,category,named,p a,p b\n"
+    first, second = tmp_path / "0.csv", tmp_path / "1.csv"
+    first.write_text(heads + "".join(f"a{n},validation,{n},a,a,0.9,0.1\n" for n in range(5)))
+    second.write_text(
+        heads
+        + "".join(f"b{n},validation,{n + 9},b,b,0.2,0.8\n" for n in range(5))
+        + "wrong,test,20,b,a,0.97,0.03\n"
+    )
+    found = read_predictions([first, second])
+    assert found.scores.accuracy == pytest.approx(10 / 11)
+    assert found.named("b", "a") == ("wrong",)
+    (one,) = found.review()
+    assert (one.path, one.category, one.rather) == ("wrong", "b", "a")
+    assert read_predictions([first, second], part="test").paths == ("wrong",)
+    with pytest.raises(InvalidSettings, match="twice"):
+        read_predictions([first, first])
+    (tmp_path / "2.csv").write_text("path,category\nx,a\n")
+    with pytest.raises(UnreadableFile, match="no predictions"):
+        read_predictions(tmp_path / "2.csv")
+    assert main(["evaluate", str(first), str(second), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "look at wrong: b (0.03), rather a (0.97)" in said
+    assert "b named a: 1" in said

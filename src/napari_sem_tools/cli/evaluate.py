@@ -23,11 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     parser.add_argument(
         "truth",
         metavar="TRUTH",
-        help="label image (0 background, 1 to n), or a folder of them, or one with masks/",
+        help="label image (0 background, 1 to n), or a folder of them, or one with masks/; or "
+        "predictions.csv of trainings of categories, one or all folds",
     )
     parser.add_argument(
         "predicted",
         metavar="PREDICTED",
+        nargs="*",
         help="label image of the same size, or a folder of the same names, or of results",
     )
     parser.add_argument(
@@ -105,6 +107,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Score pairs of label images; 1 when some failed."""
     from napari_sem_tools.evaluation import Protocol, pair_files
 
+    if Path(args.truth).suffix.lower() == ".csv":
+        from napari_sem_tools.cli.named_images import say_named_images
+
+        return say_named_images([args.truth, *args.predicted], args.json, console)
+    if len(args.predicted) != 1:
+        raise InvalidSettings("Give the truth and what was found: two files, or two folders.")
+    (args.predicted,) = args.predicted
     _check(args)
     pairs = pair_files(
         args.truth, args.predicted, args.images, missing_is_empty=args.missing_is_empty

@@ -15,6 +15,9 @@ from .names import SCORES as SCORES
 from .names import ScoreRow as ScoreRow
 from .page import page_of as page_of
 from .page import write_page as write_page
+from .predictions import Predictions as Predictions
+from .predictions import Suspect as Suspect
+from .predictions import read_predictions as read_predictions
 from .protocol import Protocol as Protocol
 from .scenes import Scene as Scene
 from .scores import Scores as Scores

@@ -77,6 +77,12 @@ class ImageClassScores:
         return np.asarray(self._confusion(np.ones(len(self.true))), np.int64)
 
     @property
+    def confusion_percent(self) -> Row:
+        """The same as a share of each true category, in per cent; NaN where none is so."""
+        counts = self.confusion
+        return 100 * ratio(counts, counts.sum(axis=1, keepdims=True), empty=np.nan)
+
+    @property
     def accuracy(self) -> float:
         """Share of images named right."""
         return float((self.named == self.true).mean())
@@ -97,8 +103,13 @@ class ImageClassScores:
         ahead = (self.chance > own[:, None]).sum(axis=1)
         return float((ahead < k).mean())
 
-    def ece(self) -> float:
-        """Return the expected calibration error over 15 equally wide bins.
+    def ece(self, *, equal_mass: bool = False) -> float:
+        """Return the expected calibration error over 15 bins.
+
+        Parameters
+        ----------
+        equal_mass : bool
+            Bins of equally many images instead of equal width.
 
         Returns
         -------
@@ -109,10 +120,38 @@ class ImageClassScores:
         .. [1] M. P. Naeini, G. Cooper, M. Hauskrecht, "Obtaining well calibrated
            probabilities using Bayesian binning", AAAI (2015).
         """
+        table = self.reliability(equal_mass=equal_mass)
+        gap = table["images"] * (table["accuracy"] - table["confidence"]).abs()
+        return float(gap.sum() / len(self.true))
+
+    def reliability(self, *, equal_mass: bool = False) -> pd.DataFrame:
+        """Return how right the images of every bin of confidence are.
+
+        Parameters
+        ----------
+        equal_mass : bool
+            Bins of equally many images instead of equal width.
+
+        Returns
+        -------
+        DataFrame
+            ``confidence``, ``accuracy`` (means) and ``images`` of each bin that has any.
+        """
+        import pandas as pd
+
         sure = self.chance.max(axis=1)
         place = np.minimum((sure * _BINS).astype(np.intp), _BINS - 1)
-        gap = np.bincount(place, (self.named == self.true) - sure, _BINS)
-        return float(np.abs(gap).sum() / len(sure))
+        if equal_mass:
+            order = np.argsort(sure, kind="stable")
+            place = np.empty(len(sure), np.intp)
+            place[order] = np.arange(len(sure)) * _BINS // len(sure)
+        count = np.bincount(place, minlength=_BINS)
+        means = {
+            "confidence": ratio(np.bincount(place, sure, _BINS), count),
+            "accuracy": ratio(np.bincount(place, self.named == self.true, _BINS), count),
+            "images": count,
+        }
+        return pd.DataFrame(means)[count > 0].reset_index(drop=True)
 
     def tempered(self, temperature: float | None = None) -> ImageClassScores:
         """Return the scores with probabilities made more or less even.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.evaluation.classes_of_images import ImageClassScores
+from napari_sem_tools.evaluation.predictions import Predictions
 from napari_sem_tools.files import write_text
 from napari_sem_tools.training.classification.parts import PARTS
 from napari_sem_tools.training.classification.plan import ClassificationPlan
@@ -75,14 +76,11 @@ def _suspects(
     if not len(chosen):
         return []
     scored = ImageClassScores(plan.names, plan.labels[chosen], chance, np.arange(len(chosen)))
-    found: list[Sequence[Any]] = []
-    for place in scored.suspects():
-        row, true = chance[place], int(scored.true[place])
-        rather = int(np.where(np.arange(len(row)) == true, -1, row).argmax())
-        name = plan.seen.images[chosen[place]].name
-        words = (f"{row[true]:.4f}", f"{row[rather]:.4f}")
-        found.append((name, plan.names[true], plan.names[rather], *words))
-    return found
+    judged = Predictions(tuple(plan.seen.images[n].name for n in chosen), scored)
+    return [
+        (one.path, one.category, one.rather, f"{one.chance:.4f}", f"{one.rather_chance:.4f}")
+        for one in judged.review()
+    ]
 
 
 def _write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
