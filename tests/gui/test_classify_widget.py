@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication
 from napari_sem_tools.classification import read_categories, teach
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.micrograph import Calibration, Micrograph
-from napari_sem_tools.widgets.classify import choice, judges, listing
+from napari_sem_tools.widgets.classify import choice, judges, listing, looking
 from napari_sem_tools.widgets.classify import heat as heat_module
 from napari_sem_tools.widgets.classify import teach as teach_module
 from napari_sem_tools.widgets.classify.widget import ClassifyWidget
@@ -148,6 +148,46 @@ def test_dropped_files_become_a_list_with_pictures_and_a_bad_one_is_named(
         assert table.loc[f"{kind}50.tif", "category"] == kind
         assert kind in listed.model.index(names(listed).index(f"{kind}50.tif"), 2).data()
     assert table.loc["torn.tif", "error"]
+
+
+def test_nothing_is_read_or_looked_at_in_the_thread_of_the_window(
+    judging: Any, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[str, set[str]] = {}
+
+    def noted(module: Any, name: str) -> None:
+        real = getattr(module, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            threads.setdefault(name, set()).add(threading.current_thread().name)
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(module, name, call)
+
+    for name in ("list_files", "as_micrograph", "classify", "thumbnail"):
+        noted(judges, name)
+    noted(looking, "looked_at")
+    drop(judging, *fill(tmp_path / "new", "lines", 2))
+    idle(judging, qtbot)
+    judging.files.box.view.choose(list(judging.files.box.files.rows))
+    judging.files.box.do("teach")
+    idle(judging, qtbot)
+    assert len(threads) == 5
+    assert all("MainThread" not in names for names in threads.values()), threads
+
+
+def test_the_tab_key_goes_from_top_to_bottom(judging: Any) -> None:
+    page, box = judging.files, judging.files.box
+    order = [page.buttons["folder"], box.filter, box.which, box.of, box.rank, box.gallery]
+    order += [box.view.table, box.right, *box.corrections.values(), *box.buttons.values()]
+    order += [judging.run_button]
+    chain, focus = [], order[0]
+    while focus is not order[0] or not chain:
+        chain.append(focus)
+        focus = focus.nextInFocusChain()
+    places = [chain.index(one) for one in order]
+    assert places == sorted(places)
+    assert not box.view.table.tabKeyNavigation(), "Tab leaves the table"
 
 
 def test_new_results_come_to_the_old_ones(

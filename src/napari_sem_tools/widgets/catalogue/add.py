@@ -22,6 +22,7 @@ from napari_sem_tools.widgets.work import Outcome, Work
 
 __all__ = ["AddPage"]
 
+_USUAL, _BY = "alike by what is best here", "alike by "
 _MOST_LISTED = 2000  # files that cannot be read
 _BUTTONS = {
     "refresh": ("Look again", "Look over the folders that were added: only what is new is read"),
@@ -55,7 +56,9 @@ class AddPage(Page):
         self.focus.setChecked(True)
         self.focus.toggled.connect(self.shelf.score_focus)
         self.embedding = narrow_box(
-            *EMBEDDINGS, tip="What likeness is worked out from; images are compared by one alone"
+            _USUAL,
+            *(f"{_BY}{name}" for name in EMBEDDINGS),
+            tip="What likeness is worked out from; images are compared by one alone",
         )
         self.embedding.setCurrentText(self.shelf.embedding)
         self.embedding.setVisible(len(EMBEDDINGS) > 1)
@@ -218,10 +221,11 @@ class AddPage(Page):
 
         self.panel.start_work(job, done, "Forgetting", leaves_files=True)
 
-    def _on_embedding(self, name: str) -> None:
+    def _on_embedding(self, text: str) -> None:
         """Compare by something else; known images get these vectors when they are added again."""
-        if self.shelf.is_open and name != self.shelf.embedding:
-            self.shelf.open(self.shelf.path, embedding=name)
+        self.shelf.embedding = None if text == _USUAL else text.removeprefix(_BY)
+        if self.shelf.path is not None:
+            self.shelf.open(self.shelf.path)
             self.panel.say("Look again gives known images what they are compared by now.")
 
     def python(self) -> str:

@@ -97,6 +97,8 @@ class Shelf(QObject):
 
     def _made(self, path: Path) -> Catalogue:
         """Return the catalogue in a folder."""
+        if self.embedding is None:
+            return Catalogue(path, focus=self._focus)
         return Catalogue(path, embedding=self.embedding, focus=self._focus)
 
     def open_last(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,19 @@ class FilesPage(Page):
         row.insertWidget(1, self.box.filter, 1)
         self.column.addLayout(row)
         self.column.addWidget(self.box, 1)
+        self._order_keys()
         self._waiting: list[Path] = []  # dropped while something ran, or nothing could judge
         self._last: list[Path] = []
         self._run = 0  # tells the answers of a run that was let go
+
+    def _order_keys(self) -> None:
+        """Let Tab go from top to bottom, as it is seen."""
+        box = self.box
+        chain = [self.buttons["folder"], box.filter, box.which, box.of, box.rank, box.gallery]
+        chain += [box.view.table, box.view.gallery, box.right]
+        chain += [*box.corrections.values(), *box.buttons.values()]
+        for first, second in itertools.pairwise(chain):
+            self.setTabOrder(first, second)
 
     # --- what comes in -------------------------------------------------------------------
 

@@ -97,6 +97,7 @@ class TeachPage(Page):
         self.new.clicked.connect(self._add_category)
         self.embedding = narrow_box(*EMBEDDINGS, tip="What images are looked at by")
         self.embedding.setCurrentText(self.lesson.embedding)
+        self.embedding.setCurrentText(self.lesson.embedding)
         self.embedding.setVisible(len(EMBEDDINGS) > 1)
         self.embedding.currentTextChanged.connect(self._on_embedding)
         row = QHBoxLayout()
