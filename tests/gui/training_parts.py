@@ -56,9 +56,12 @@ class PlayedRun:
         self.running = True
 
     @classmethod
-    def start(cls, folder: Path, name: str, *, settings: Any, overwrite: bool = False) -> PlayedRun:
+    def start(
+        cls, folder: Path, name: str, *, settings: Any, kind: str, overwrite: bool = False
+    ) -> PlayedRun:
         """Begin, as the real one does, at once."""
         run = cls(folder, name, settings, overwrite)
+        run.kind = kind
         cls.started.append(run)
         return run
 

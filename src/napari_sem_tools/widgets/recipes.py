@@ -117,15 +117,21 @@ def train_recipe(folder: Path, name: str, settings: Settings, *, anew: bool = Fa
         Of the training set.
     name : str
         Of the model.
-    settings : TrainingSettings
+    settings : TrainingSettings or ClassificationTraining
     anew : bool
         Whether an earlier run of the name is replaced.
     """
     more = ", overwrite=True" if anew else ""
     return (
-        f"{_IMPORT}card = sem.train_segmentation(\n"
+        f"{_IMPORT}card = sem.{_trainer(settings)}(\n"
         f"    {str(folder)!r}, {name!r}, settings={settings_source(settings)}{more}\n)\n"
     )
+
+
+def _trainer(settings: Settings) -> str:
+    """Return the function that takes these settings."""
+    kinds = {"ClassificationTraining": "train_classifier", "FocusTraining": "train_focus"}
+    return kinds.get(type(settings).__name__, "train_segmentation")
 
 
 def focus_recipe(image: Any, page: int | None, measures: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from napari_sem_tools.errors import InvalidTrainingSet, UnreadableFile
 from napari_sem_tools.reading.inputs import list_files
 from napari_sem_tools.reading.text import decode
 
-__all__ = ["ListedImage", "list_images"]
+__all__ = ["CheckedCategories", "ListedImage", "check_categories", "list_images"]
 
 _PATHS = ("path", "file", "filename", "image", "name")
 _CATEGORIES = ("category", "class", "label")
@@ -39,6 +39,57 @@ class ListedImage:
     category: str
     group: str = ""
     part: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckedCategories:
+    """A training set of categories, listed but not opened.
+
+    Attributes
+    ----------
+    samples : tuple of ListedImage
+    groups : tuple of str
+        Of the images that name one.
+    faults : tuple
+        Always empty: what cannot be read is named when it is opened.
+    """
+
+    samples: tuple[ListedImage, ...]
+    groups: tuple[str, ...] = ()
+    faults: tuple[()] = ()
+
+    @property
+    def text(self) -> str:
+        """The categories with their numbers of images."""
+        counts: dict[str, int] = {}
+        for one in self.samples:
+            counts[one.category] = counts.get(one.category, 0) + 1
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        return f"{len(counts)} categories: {listed}"
+
+
+def check_categories(
+    folder: str | Path, *, leave_out: str = "", split_by: str = ""
+) -> CheckedCategories:
+    """List a training set of categories for a look before the start.
+
+    Parameters
+    ----------
+    folder : path-like
+    leave_out, split_by : str
+        As for `list_images`.
+
+    Returns
+    -------
+    CheckedCategories
+
+    Raises
+    ------
+    InvalidTrainingSet
+        As `list_images`.
+    """
+    listed = list_images(folder, leave_out=leave_out, split_by=split_by)
+    return CheckedCategories(listed, tuple(sorted({one.group for one in listed if one.group})))
 
 
 def list_images(

@@ -71,6 +71,14 @@ class JudgeLine(QWidget):
         self.refill()
         self._choose(judge)
 
+    def choose_model(self, name: str) -> bool:
+        """Let a network of the registry judge; False where it is not there."""
+        self.refill()
+        found = next((one for one in self._judges if one and one.source == name), None)
+        if found is not None:
+            self._choose(found)
+        return found is not None
+
     def refill(self) -> None:
         """List anew what there is, and keep the choice where it still exists."""
         before = self.judge

@@ -22,7 +22,7 @@ from napari_sem_tools.training import RECIPES, TRAININGS, TrainingSettings
 from napari_sem_tools.widgets.forms import SettingsForm
 from napari_sem_tools.widgets.panel import scrolled, wrapped_label
 
-__all__ = ["TrainingChoices"]
+__all__ = ["Folded", "TrainingChoices", "help_box", "plain_name", "sentence"]
 
 _SHOWN = ("start", "freeze", "augmentation")  # by the boxes above the forms
 _FIRST = ("epochs", "batch", "crop_px", "learning_rate", "validation_share", "patience")
@@ -58,7 +58,9 @@ class TrainingChoices(QWidget):
         rows = QVBoxLayout(place)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.addWidget(self.form.native)
-        rows.addWidget(self._folded())
+        folded = Folded(self.more.native)
+        self.fold = folded.button
+        rows.addWidget(folded)
         column.addWidget(scrolled(place), 1)
         self.show_settings(TRAININGS[self.training.currentText()].settings)
         for box in (self.start, self.freeze, self.augmentation):
@@ -70,9 +72,9 @@ class TrainingChoices(QWidget):
 
     def _boxes(self) -> QGridLayout:
         """Make the choices that everybody meets."""
-        self.training = _box({row.name: row.help for row in TRAININGS.values()})
-        self.augmentation = _box({row.name: row.help for row in RECIPES.values()})
-        self.freeze = _box(_FROZEN)
+        self.training = help_box({row.name: row.help for row in TRAININGS.values()})
+        self.augmentation = help_box({row.name: row.help for row in RECIPES.values()})
+        self.freeze = help_box(_FROZEN)
         self.start = _StartBox()
         self.name = QLineEdit()
         self.name.setPlaceholderText("name of the new model")
@@ -99,25 +101,6 @@ class TrainingChoices(QWidget):
                 grid.addWidget(help_below[title], row + 1, 0, 1, 2)
         grid.setColumnStretch(1, 1)
         return grid
-
-    def _folded(self) -> QWidget:
-        """Fold what few people need."""
-        self.fold = QPushButton()
-        self.fold.setCheckable(True)
-        self.fold.setStyleSheet("text-align: left; padding: 4px;")
-        self.fold.toggled.connect(self._unfold)
-        folded = QWidget()
-        column = QVBoxLayout(folded)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.fold)
-        column.addWidget(self.more.native)
-        self._unfold(False)
-        return folded
-
-    def _unfold(self, shown: bool) -> None:
-        """Show or hide what few people need."""
-        self.fold.setText(f"{'▾' if shown else '▸'}  More settings")
-        self.more.native.setVisible(shown)
 
     # --- for the widget ------------------------------------------------------------------
 
@@ -177,13 +160,35 @@ class TrainingChoices(QWidget):
     def _on_change(self, *_: Any) -> None:
         """Write the help of what is chosen."""
         row = TRAININGS[self.training.currentText()]
-        self.training_line.setText(_sentence(row.help))
+        self.training_line.setText(sentence(row.help))
         self.training_line.setToolTip(f"Settings from: {row.source}")
         recipe = RECIPES[self.augmentation.currentText()]
-        self.augmentation_line.setText(_sentence(recipe.help))
+        self.augmentation_line.setText(sentence(recipe.help))
         self.augmentation_line.setToolTip(f"Ranges from: {recipe.source}")
         self.freeze.setEnabled(self.start.value() != "none")
         self.changed.emit()
+
+
+class Folded(QWidget):
+    """What few people need, behind a button."""
+
+    def __init__(self, inner: QWidget) -> None:
+        super().__init__()
+        self.inner = inner
+        self.button = QPushButton()
+        self.button.setCheckable(True)
+        self.button.setStyleSheet("text-align: left; padding: 4px;")
+        self.button.toggled.connect(self._unfold)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.button)
+        column.addWidget(inner)
+        self._unfold(False)
+
+    def _unfold(self, shown: bool) -> None:
+        """Show or hide it."""
+        self.button.setText(f"{'▾' if shown else '▸'}  More settings")
+        self.inner.setVisible(shown)
 
 
 class _StartBox(QComboBox):
@@ -229,7 +234,7 @@ def plain_name(path: Path) -> str:
     return model_name(path)
 
 
-def _box(rows: dict[str, str]) -> QComboBox:
+def help_box(rows: dict[str, str]) -> QComboBox:
     """Make a list of names with their help."""
     box = QComboBox()
     _narrow(box)
@@ -246,6 +251,6 @@ def _narrow(box: QComboBox) -> None:
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """Begin with a capital and end with a full stop."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."

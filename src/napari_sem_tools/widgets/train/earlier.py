@@ -7,7 +7,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_sem_tools.training import TrainingSettings
+from napari_sem_tools.settings import Settings
 from napari_sem_tools.widgets.panel import wrapped_label
 from napari_sem_tools.widgets.train.watch import Earlier, earlier_run
 
@@ -52,13 +52,13 @@ class EarlierBox(QWidget):
         """Whether an earlier run is there and is to be dropped."""
         return self.earlier.there and self.anew.isChecked()
 
-    def goes_on(self, settings: TrainingSettings | None) -> bool:
+    def goes_on(self, settings: Settings | None) -> bool:
         """Say whether a training with these settings goes on with the earlier run."""
         if settings is None or not self.earlier.unfinished or self.anew.isChecked():
             return False
         return self.earlier.goes_on_with(settings)
 
-    def allows(self, settings: TrainingSettings | None) -> bool:
+    def allows(self, settings: Settings | None) -> bool:
         """Say whether a training with these settings may begin."""
         return not self.earlier.there or self.drops or self.goes_on(settings)
 
@@ -70,13 +70,13 @@ class EarlierBox(QWidget):
             self.anew.setChecked(False)
         return changed
 
-    def tell(self, settings: TrainingSettings | None) -> None:
+    def tell(self, settings: Settings | None) -> None:
         """Say what lies there and whether these settings go on with it."""
         earlier = self.earlier
         same = settings is not None and earlier.goes_on_with(settings)
         self.restore.setVisible(earlier.unfinished and not same)
         self.setVisible(earlier.there)
-        planned = earlier.settings.epochs if earlier.settings else "?"
+        planned = getattr(earlier.settings, "epochs", "?") if earlier.settings else "?"
         done = f"{earlier.epochs_done} of {planned} epochs"
         if earlier.model:
             text = f"This training is done: {earlier.model}. Choose another name, or begin anew."

@@ -21,15 +21,18 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sem_tools.training import TrainingSettings, check_folder
+from napari_sem_tools.settings import Settings
+from napari_sem_tools.training import ClassificationTraining, TrainingSettings, check_folder
+from napari_sem_tools.training.classification.listing import CheckedCategories, check_categories
 from napari_sem_tools.training.data.folder import CheckedFolder, Fault
 from napari_sem_tools.widgets.panel import theme_colour, wrapped_label
 from napari_sem_tools.widgets.work import Outcome, Work
 
-__all__ = ["TrainingSetBox", "dropped_folder"]
+__all__ = ["TrainingSetBox", "dropped_folder", "has_categories"]
 
 _LATE_MS = 400  # after the last letter, until files are looked at again
 _ROWS = 5  # of faults that are seen without scrolling
+_EMPTY_CATEGORIES = "Choose or drop a folder that has a folder of images for every category."
 _EMPTY = "Choose or drop a folder with images/ and masks/: files of the same names."
 
 
@@ -47,7 +50,7 @@ class TrainingSetBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.folder: Path | None = None
-        self.found: CheckedFolder | None = None
+        self.found: CheckedFolder | CheckedCategories | None = None
         self._how: dict[str, Any] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -119,15 +122,12 @@ class TrainingSetBox(QWidget):
         self.changed.emit()
         self.check()
 
-    def look_for(self, settings: TrainingSettings) -> None:
+    def look_for(self, settings: Settings) -> None:
         """Say what the files are to be; they are looked at again when that changed."""
-        kind: Literal["instances", "classes"]
-        kind = "classes" if settings.targets == "classes" else "instances"
-        how = {
-            "targets": kind,
-            "group_by": settings.group_by,
-            "allow_empty": settings.allow_empty,
-        }
+        how = _how(settings)
+        self.add.setVisible("targets" in how)
+        if self.folder is None:
+            self._say(_EMPTY if "targets" in how else _EMPTY_CATEGORIES)
         if how != self._how:
             self._how = how
             if self.folder is not None:
@@ -228,20 +228,49 @@ class _FaultList(QTreeWidget):
             self.setColumnWidth(0, min(self.sizeHintForColumn(0), self.width() // 2))
 
 
+def _how(settings: Settings) -> dict[str, Any]:
+    """Return what decides whether files can be used."""
+    if isinstance(settings, ClassificationTraining):
+        by_column = settings.split == "column"
+        return {
+            "leave_out": settings.leave_out,
+            "split_by": settings.split_by if by_column else "",
+        }
+    if not isinstance(settings, TrainingSettings):
+        return {}
+    kind: Literal["instances", "classes"]
+    kind = "classes" if settings.targets == "classes" else "instances"
+    return {"targets": kind, "group_by": settings.group_by, "allow_empty": settings.allow_empty}
+
+
 def dropped_folder(mime: Any) -> Path | None:
     """Return the one folder in what is dragged, None for anything else."""
     paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
     return paths[0] if len(paths) == 1 and paths[0].is_dir() else None
 
 
-def _checked(folder: Path, how: dict[str, Any], progress: Any, cancel: Any) -> CheckedFolder:
+def has_categories(folder: Path) -> bool:
+    """Say whether a folder rather has a folder for every category than images and masks."""
+    if not folder.is_dir() or (folder / "images").is_dir() or (folder / "masks").is_dir():
+        return False
+    inner = [one for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    return len([one for one in inner if one.name != "training"]) > 1
+
+
+def _checked(
+    folder: Path, how: dict[str, Any], progress: Any, cancel: Any
+) -> CheckedFolder | CheckedCategories:
     """Look at the files; runs in a thread."""
+    if "leave_out" in how:
+        return check_categories(folder, **how)
     return check_folder(folder, **how, progress=progress, cancel=cancel)
 
 
-def _summary(found: CheckedFolder) -> str:
+def _summary(found: CheckedFolder | CheckedCategories) -> str:
     """Say what a good folder holds."""
     images, groups = len(found.samples), len(found.groups)
+    if isinstance(found, CheckedCategories):
+        return f"✓ {images} images of {found.text}. What cannot be read is named and left out."
     words = f"✓ {images} image{'s' if images != 1 else ''}"
     if groups != images:
         words += f" of {groups} group{'s' if groups != 1 else ''}"

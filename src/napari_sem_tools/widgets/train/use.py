@@ -8,11 +8,12 @@ from typing import Any
 from qtpy.QtWidgets import QApplication
 
 from napari_sem_tools.errors import SemError
+from napari_sem_tools.models import models
 from napari_sem_tools.widgets.panel import dock_of
 
 __all__ = ["tell_others", "torch_is_there", "use_model"]
 
-_PLUGIN, _SEGMENT = "napari-sem-tools", "Segment particles"
+_PLUGIN, _SEGMENT, _CLASSIFY = "napari-sem-tools", "Segment particles", "Classify"
 
 
 def torch_is_there() -> bool:
@@ -32,7 +33,7 @@ def tell_others(viewer: Any) -> None:
 
 
 def use_model(viewer: Any, name: str) -> Any:
-    """Show the widget that segments, with a model as its method.
+    """Show the widget that uses a model: Segment particles, or Classify for categories.
 
     Parameters
     ----------
@@ -42,13 +43,16 @@ def use_model(viewer: Any, name: str) -> Any:
 
     Returns
     -------
-    SegmentWidget
+    SegmentWidget or ClassifyWidget
 
     Raises
     ------
     SemError
         The model is not in the registry any more.
     """
+    card = models.get(name)
+    if card is not None and card.task == "classification":
+        return _classify_with(viewer, name)
     from napari_sem_tools.widgets.segment import SegmentWidget
 
     widget = next(iter(_found(viewer, SegmentWidget)), None)
@@ -62,6 +66,22 @@ def use_model(viewer: Any, name: str) -> Any:
     if widget.method.findText(name) < 0:
         raise SemError(f"The model {name} is no longer there.", hint="Look at the Models widget.")
     widget.method.setCurrentText(name)
+    return widget
+
+
+def _classify_with(viewer: Any, name: str) -> Any:
+    """Show the widget that names images, with a model as what judges."""
+    from napari_sem_tools.widgets.classify.widget import ClassifyWidget
+
+    widget = next(iter(_found(viewer, ClassifyWidget)), None)
+    if widget is None:
+        _, widget = viewer.window.add_plugin_dock_widget(_PLUGIN, _CLASSIFY)
+    dock = dock_of(widget)
+    if dock is not None:
+        dock.show()
+        dock.raise_()
+    if not widget.line.choose_model(name):
+        raise SemError(f"The model {name} is no longer there.", hint="Look at the Models widget.")
     return widget
 
 

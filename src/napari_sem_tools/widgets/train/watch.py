@@ -16,8 +16,10 @@ from qtpy.QtCore import QThreadPool
 
 from napari_sem_tools.errors import Cancelled, SemError
 from napari_sem_tools.models.card import ModelCard
+from napari_sem_tools.settings import Settings
 from napari_sem_tools.tasks import Cancel, Progress
-from napari_sem_tools.training import TrainingRun, TrainingSettings, read_log
+from napari_sem_tools.training import TrainingRun, read_log
+from napari_sem_tools.training.running.kinds import KINDS
 
 __all__ = ["Earlier", "End", "Order", "Watch", "earlier_run", "free_name", "newest_unfinished"]
 
@@ -32,8 +34,14 @@ class Order:
 
     folder: Path
     name: str
-    settings: TrainingSettings
+    settings: Settings
     anew: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Row of `KINDS` that the settings are of."""
+        own = type(self.settings)
+        return next(name for name, row in KINDS.items() if row.load("settings") is own)
 
     @property
     def out(self) -> Path:
@@ -74,7 +82,7 @@ class Earlier:
     there : bool
         Whether the folder holds a run at all.
     epochs_done : int
-    settings : TrainingSettings or None
+    settings : Settings or None
         None where there is no run, or one of another version.
     rows : list of dict
         Its course, as `read_log` gives it.
@@ -84,7 +92,7 @@ class Earlier:
 
     there: bool = False
     epochs_done: int = 0
-    settings: TrainingSettings | None = None
+    settings: Settings | None = None
     rows: list[dict[str, float]] = dataclasses.field(default_factory=list)
     model: str = ""
 
@@ -93,7 +101,7 @@ class Earlier:
         """Whether it can be gone on with."""
         return self.settings is not None and not self.model
 
-    def goes_on_with(self, settings: TrainingSettings) -> bool:
+    def goes_on_with(self, settings: Settings) -> bool:
         """Say whether a training with these settings would go on with it."""
         return self.settings is not None and _decisive(self.settings) == _decisive(settings)
 
@@ -130,7 +138,11 @@ class Watch:
         order = self.order
         with _waiting():
             run = TrainingRun.start(
-                order.folder, order.name, settings=order.settings, overwrite=order.anew
+                order.folder,
+                order.name,
+                settings=order.settings,
+                kind=order.kind,
+                overwrite=order.anew,
             )
             self.run = run
             importlib.import_module("matplotlib.backends.backend_qtagg")  # for the curves
@@ -159,15 +171,22 @@ def earlier_run(folder: Path) -> Earlier:
     told = _json(folder / "run.json")
     if told is None:
         return Earlier()
-    settings = None
-    with contextlib.suppress(SemError, TypeError):
-        settings = TrainingSettings.from_dict(told.get("settings", {}))
+    settings = _settings_of(told.get("settings", {}))
     rows: list[dict[str, float]] = []
     with contextlib.suppress(OSError, ValueError):
         rows = read_log(folder)
     card = _json(folder / "card.json")
     model = f"{card.get('name')}@{card.get('version')}" if card else ""
     return Earlier(True, len(rows), settings, rows, model)
+
+
+def _settings_of(told: dict[str, Any]) -> Settings | None:
+    """Read settings of whatever kind; None where they are of another version."""
+    for row in KINDS.values():
+        with contextlib.suppress(SemError, TypeError):
+            found: Settings = row.load("settings").from_dict(told)
+            return found
+    return None
 
 
 def newest_unfinished(folder: Path) -> str | None:
@@ -192,7 +211,7 @@ def free_name(folder: Path, name: str) -> str:
     return found
 
 
-def _decisive(settings: TrainingSettings) -> dict[str, Any]:
+def _decisive(settings: Settings) -> dict[str, Any]:
     """Return what decides what is learned."""
     return {k: v for k, v in settings.to_dict().items() if k not in _FREELY}
 

@@ -1,4 +1,4 @@
-"""The Train widget: a network learned from images and masks, in a process of its own."""
+"""The Train widget: a network learned from a folder, in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QTabWidget
+from qtpy.QtWidgets import QComboBox, QStackedWidget, QTabWidget
 
 from napari_sem_tools.errors import InvalidSettings, MissingExtra, SemError
-from napari_sem_tools.training import TrainingSettings
+from napari_sem_tools.settings import Settings
+from napari_sem_tools.training import ClassificationTraining
 from napari_sem_tools.widgets.panel import Panel
 from napari_sem_tools.widgets.recipes import train_recipe
+from napari_sem_tools.widgets.train.categories import CategoryChoices
 from napari_sem_tools.widgets.train.choices import TrainingChoices, plain_name
 from napari_sem_tools.widgets.train.course import CoursePage
 from napari_sem_tools.widgets.train.earlier import EarlierBox
 from napari_sem_tools.widgets.train.sample import add_to_training_set
-from napari_sem_tools.widgets.train.set import TrainingSetBox, dropped_folder
+from napari_sem_tools.widgets.train.set import TrainingSetBox, dropped_folder, has_categories
 from napari_sem_tools.widgets.train.use import tell_others, torch_is_there, use_model
 from napari_sem_tools.widgets.train.watch import (
     End,
@@ -31,11 +33,13 @@ __all__ = ["TrainWidget"]
 
 _POLL_MS = 100
 _PARTS = 1000  # of the progress
+_KINDS = ("Particles, or classes of pixels", "Categories of images")
+_CATEGORIES = 1
 _START, _RESUME, _AT_ONCE = "Start training", "Resume training", "End at once"
 
 
 class TrainWidget(Panel):
-    """Train a segmentation network on a folder of images and masks."""
+    """Train a network on a folder: particles or classes of pixels, or categories of images."""
 
     run_text = _START
     wants = "Choose a training set whose files can all be used, and a name for the model."
@@ -47,13 +51,21 @@ class TrainWidget(Panel):
         self.made = ""  # name of the model that this widget made last
         self.setAcceptDrops(True)
         self.set = TrainingSetBox()
-        self.choices = TrainingChoices()
+        self.kind = QComboBox()
+        self.kind.addItems(_KINDS)
+        self.kind.setToolTip("What is learned from the folder")
+        self.kinds: tuple[Any, ...] = (TrainingChoices(), CategoryChoices())
+        self.choices: Any = self.kinds[0]
+        self.pages = QStackedWidget()
+        for page in self.kinds:
+            self.pages.addWidget(page)
         self.course = CoursePage()
         self.earlier = EarlierBox()
         self.tabs = QTabWidget()
-        self.tabs.addTab(self.choices, "Settings")
+        self.tabs.addTab(self.pages, "Settings")
         self.tabs.addTab(self.course, "Course")
         self.set.row.addWidget(self.copy_button)
+        self.body.addWidget(self.kind)
         self.body.addWidget(self.set)
         self.body.addWidget(self.tabs, 1)
         self.body.addWidget(self.earlier)
@@ -64,8 +76,9 @@ class TrainWidget(Panel):
         self.set.wanted.connect(self._add_sample)
         self.earlier.restored.connect(self._take_settings)
         self.course.used.connect(self._use)
-        for part in (self.choices, self.earlier):
+        for part in (*self.kinds, self.earlier):
             part.changed.connect(self._update)
+        self.kind.currentIndexChanged.connect(self._on_kind)
         self.set.checked.connect(self._update)
         self._update()
         if not torch_is_there():
@@ -98,20 +111,31 @@ class TrainWidget(Panel):
         order = self.order()
         return train_recipe(order.folder, order.name, order.settings, anew=order.anew)
 
-    def _settings(self) -> TrainingSettings | None:
+    def _settings(self) -> Settings | None:
         """Return the settings, None while one cannot be used."""
         try:
-            return self.choices.settings()
+            settings: Settings = self.choices.settings()
+            return settings
         except InvalidSettings:
             return None
 
     # --- the training set and earlier runs -----------------------------------------------
 
+    def _on_kind(self, place: int) -> None:
+        """Show the settings of another kind; the name stays."""
+        name = self.choices.name.text()
+        self.choices = self.kinds[place]
+        self.choices.name.setText(name)
+        self.pages.setCurrentIndex(place)
+        self._update()
+
     def _on_folder(self) -> None:
-        """Propose a name, or the run that was stopped last."""
+        """Propose a name, or the run that was stopped last, and what may be learned."""
         folder = self.set.folder
         if folder is None:
             return
+        if has_categories(folder):
+            self.kind.setCurrentIndex(_CATEGORIES)
         stopped = newest_unfinished(folder)
         self.choices.name.setText(stopped or free_name(folder, plain_name(folder)))
         self._update()
@@ -120,8 +144,10 @@ class TrainWidget(Panel):
 
     def _take_settings(self) -> None:
         """Show the settings of the earlier run."""
-        if self.earlier.earlier.settings is not None:
-            self.choices.show_settings(self.earlier.earlier.settings)
+        settings = self.earlier.earlier.settings
+        if settings is not None:
+            self.kind.setCurrentIndex(int(isinstance(settings, ClassificationTraining)))
+            self.choices.show_settings(settings)
 
     def _update(self) -> None:
         """Look for an earlier run of the name and say what the button will do."""
@@ -131,7 +157,7 @@ class TrainWidget(Panel):
         place = Order.place(folder, name) if folder and name else None
         if self.earlier.look(place):
             found = self.earlier.earlier
-            self.course.clear(found.rows, found.settings.epochs if found.settings else 0)
+            self.course.clear(found.rows, getattr(found.settings, "epochs", 0))
             if place is not None and found.rows:
                 self.course.previews.show_files(sorted(place.glob("previews/*.png")))
         settings = self._settings()
@@ -168,7 +194,7 @@ class TrainWidget(Panel):
         earlier = self.earlier.earlier
         rows = earlier.rows if self.earlier.goes_on(order.settings) else ()
         self.watch, self.made = Watch(order), ""
-        self.course.clear(rows, order.settings.epochs)
+        self.course.clear(rows, getattr(order.settings, "epochs", 0))
         self._freeze(running=True)
         self.tabs.setCurrentWidget(self.course)
         self.start(self.watch.job, self._show_end, f"Training {order.name}")
@@ -177,7 +203,7 @@ class TrainWidget(Panel):
 
     def _freeze(self, *, running: bool) -> None:
         """Let nothing be changed that the training does not follow."""
-        for part in (self.set, self.choices, self.earlier):
+        for part in (self.kind, self.set, self.pages, self.earlier):
             part.setEnabled(not running)
 
     def _on_button(self) -> None:
