@@ -2,13 +2,16 @@
 
     OMP_NUM_THREADS=1 python benchmarks/focus_scores.py DATA_DIR CACHE clean bam emps --mixes CACHE2
 
-CACHE keeps frames and the numbers read from them.  ``clean`` are the 28 licence-clean pictures,
+CACHE keeps frames and the numbers read from them. ``clean`` are the 28 licence-clean pictures,
 each held out once: its score is that of the mix of its fold, which ``tools/fit_focus_mix.py
-DATA_DIR CACHE2`` left behind.  ``bam`` and ``emps`` (``emps60``: 60 of its pictures) are held-out
-sources, scored by the mix of the package.  Intervals of a fold have the width that the other folds
-set.  Single measures (``--measures``) are turned into scores by a rising or falling course fitted
-to frames of the clean pictures of other folds.  ``--network`` adds the network by what
-``benchmarks/focus_network.py`` left in CACHE, and both joined.  ``--also NAME=FILE`` adds a row of
+DATA_DIR CACHE2`` left behind. ``bam`` and ``emps`` (``emps60``: 60 of its pictures) are held-out
+sources, scored by the mix of the package. Intervals of a fold have the width that the other folds
+set; those of held-out sources are as wide as the package gives them (``NEW_SOURCE``), and what
+they would hold at the width for held-out pictures stands behind, after "narrow"; below, the error
+when frames of one picture were scored by hand (`recalibrate`), on the others. Single measures
+(``--measures``) are turned into scores by a rising or falling course fitted to frames of the
+clean pictures of other folds. ``--network`` adds the network by what
+``benchmarks/focus_network.py`` left in CACHE, and both joined. ``--also NAME=FILE`` adds a row of
 scores made elsewhere: an NPZ with score, and low and high if there are intervals, one a frame.
 """
 
@@ -27,14 +30,17 @@ from scipy.optimize import isotonic_regression
 from napari_sem_tools.evaluation import FocusErrors, evaluate_focus
 from napari_sem_tools.evaluation.focus_protocol import DOSES
 from napari_sem_tools.focus.features import features
+from napari_sem_tools.focus.levels import levels
 from napari_sem_tools.focus.measures.picture import Picture
 from napari_sem_tools.focus.measures.table import MEASURES, measures_of
 from napari_sem_tools.focus.mix import Mix, mix_of, read_mix
-from napari_sem_tools.focus.score import JOINED
+from napari_sem_tools.focus.recalibration import recalibrate
+from napari_sem_tools.focus.score import JOINED, NEW_SOURCE
 
 SINGLE = ("NETP", "BAND", "LoG2/var", "SIGM", "EDGW", "LAPV", "VABS")
 FOLDS, CLASSES, COVERED = 5, 4, 0.90
 SCORE, SPREAD, NINETY = 5, 11, 1.645  # places among the numbers of the network
+TAUGHT, TAUGHT_DRAWS = (4, 7, 12), 5
 STORE = 500  # frames between two savings of the numbers
 
 Rows = NDArray[np.float32]
@@ -74,6 +80,11 @@ class Frames:
             images, 10 - np.abs(meta[:, 5]), np.where(meta[:, 5] == 0, 1, 2), meta[:, 6],
             meta[:, 1].astype(int), picture, kinds[picture],
         )  # fmt: skip
+
+    def part(self, own: NDArray[np.bool_]) -> Frames:
+        """Return some of the frames."""
+        names = (field.name for field in dataclasses.fields(self))
+        return Frames(**{name: getattr(self, name)[own] for name in names})
 
 
 def kind_of(group: str) -> str:
@@ -123,6 +134,30 @@ def covered(errors: FocusErrors, dose: Rows) -> str:
     return f"| inside {100 * errors.coverage:.1f} % ({parts})"
 
 
+def narrow(frames: Frames, score: NDArray[np.floating], bounds: Rows) -> str:
+    """Say how many frames lie inside at the width for held-out pictures of known sources."""
+    half = np.maximum(bounds[:, 1] - score, score - bounds[:, 0]) / NEW_SOURCE
+    inside = np.abs(score - frames.truth) <= half + 1e-9
+    return f" narrow {100 * np.average(inside, weights=frames.weight):.1f} %"
+
+
+def after_teaching(frames: Frames, score: NDArray[np.floating], count: int) -> str:
+    """Say the error when some frames of one picture were scored by hand: of all other pictures."""
+    rng, found = np.random.default_rng(0), []
+    for picture in np.unique(frames.picture):
+        own = np.flatnonzero(frames.picture == picture)
+        for _ in range(TAUGHT_DRAWS):
+            shown = rng.choice(own, count, replace=False)
+            learned = recalibrate(np.clip(score[shown], 0, 10), frames.truth[shown])
+            other = frames.picture != picture
+            error = np.asarray(learned(np.clip(score[other], 0, 10))) - frames.truth[other]
+            found.append(np.sqrt(np.average(error**2, weights=frames.weight[other])))
+    low, middle, high = np.quantile(found, [0.1, 0.5, 0.9])
+    return (
+        f"  {count} frames of one picture taught: {middle:.2f} (10 to 90 %: {low:.2f}-{high:.2f})"
+    )
+
+
 def by_course(
     values: Rows, frames: Frames, learned: Rows, taught: Frames, sharper: bool
 ) -> NDArray[np.float64]:
@@ -154,6 +189,7 @@ def mixed(
         half = widened(np.abs(score - frames.truth), error, rows[:, names.index("snr")], frames)
     else:
         score, half = read_mix()(rows)
+        half = half * NEW_SOURCE
     return score, np.stack([np.maximum(score - half, 0), np.minimum(score + half, 10)], axis=1)
 
 
@@ -176,11 +212,11 @@ def widened(miss: Rows, error: Rows, snr: Rows, frames: Frames) -> NDArray[np.fl
 
 
 def with_network(
-    rows: Rows, score: Rows, bounds: Rows
+    rows: Rows, score: Rows, bounds: Rows, factor: float
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Return scores and bounds of the network, and of network and mix joined as `focus` does."""
     other = np.clip(10 * rows[:, SCORE], 0, 10)
-    wide = NINETY * 10 * np.exp(np.clip(rows[:, SPREAD], -6, 4) / 2)
+    wide = factor * NINETY * 10 * np.exp(np.clip(rows[:, SPREAD], -6, 4) / 2)
     half = np.maximum(bounds[:, 1] - score, score - bounds[:, 0])
     both, between = 0.5 * (score + other), 0.5 * np.abs(score - other)
     joint = np.maximum(JOINED * 0.5 * (half + wide), between)
@@ -206,9 +242,6 @@ def main() -> None:
         with np.load(options.mixes / f"fold-{number}.npz") as part:
             folds.append(mix_of(dict(part)))
 
-    def single(picture: Picture) -> dict[str, float]:
-        return measures_of(picture, SINGLE)
-
     taught = Frames.of(options.data, options.cache, "clean")
     for which in options.which:
         frames = Frames.of(options.data, options.cache, which)
@@ -216,26 +249,61 @@ def main() -> None:
         print(f"\n{which}: {size}; RMSE [95 %] | infinite 100 20 5 e/px | by source | inside")
         print(line("constant", frames, np.full(len(frames.truth), 10 - 110 / 21), None))
         if options.measures:
-            path = options.cache / f"measures_{which}.npz"
-            values, names = numbers(path, frames.images, single)
-            path = options.cache / "measures_clean.npz"
-            learned, _ = numbers(path, taught.images, single)
-            for column, name in enumerate(names):
-                sharper = bool(MEASURES[name].larger_is_sharper)
-                score = by_course(values[:, column], frames, learned[:, column], taught, sharper)
-                print(line(name, frames, score, None), flush=True)
-        rows, names = numbers(options.cache / f"features_{which}.npz", frames.images, features)
-        score, bounds = mixed(rows, names, frames, folds if which == "clean" else [])
-        print(line("mix", frames, score, bounds), flush=True)
-        if options.network:
-            with np.load(options.cache / f"rows_{which}.npz") as part:
-                for name, found in with_network(part["rows"], score, bounds).items():
-                    print(line(name, frames, *found), flush=True)
+            print_measures(options.cache, which, frames, taught)
+        table = print_scores(options, which, frames, folds)
         for name, file in (text.split("=", 1) for text in options.also):
-            with np.load(file) as part:
-                has = "low" in part.files
-                bounds = np.stack([part["low"], part["high"]], 1) if has else None
-                print(line(name, frames, part["score"], bounds))
+            print_also(name, file, frames, table)
+
+
+def print_measures(cache: Path, which: str, frames: Frames, taught: Frames) -> None:
+    """Print the rows of single measures."""
+
+    def single(picture: Picture) -> dict[str, float]:
+        return measures_of(picture, SINGLE)
+
+    values, names = numbers(cache / f"measures_{which}.npz", frames.images, single)
+    learned, _ = numbers(cache / "measures_clean.npz", taught.images, single)
+    for column, name in enumerate(names):
+        sharper = bool(MEASURES[name].larger_is_sharper)
+        score = by_course(values[:, column], frames, learned[:, column], taught, sharper)
+        print(line(name, frames, score, None), flush=True)
+
+
+def print_scores(
+    options: argparse.Namespace, which: str, frames: Frames, folds: Sequence[Mix]
+) -> dict[str, tuple[NDArray[np.floating], Rows]]:
+    """Print the rows of the mix, the network and both; return their scores and bounds."""
+    parts = [
+        numbers(options.cache / f"{kind}_{which}.npz", frames.images, of)
+        for kind, of in (("features", features), ("levels", levels))
+    ]
+    rows, names = np.concatenate([part[0] for part in parts], 1), parts[0][1]
+    new = which != "clean"
+    score, bounds = mixed(rows, names, frames, [] if new else folds)
+    table = {"mix": (score, bounds)}
+    if options.network:
+        with np.load(options.cache / f"rows_{which}.npz") as part:
+            table |= with_network(part["rows"], score, bounds, NEW_SOURCE if new else 1.0)
+    for name, found in table.items():
+        print(line(name, frames, *found) + (narrow(frames, *found) if new else ""), flush=True)
+    if new:
+        last, _ = list(table.values())[-1]
+        print("\n".join(after_teaching(frames, last, count) for count in TAUGHT))
+    return table
+
+
+def print_also(
+    name: str, file: str, frames: Frames, table: dict[str, tuple[NDArray[np.floating], Rows]]
+) -> None:
+    """Print the row of scores of a file; where frames have none, ours of the same frames too."""
+    with np.load(file) as part:
+        has = "low" in part.files
+        bounds = np.stack([part["low"], part["high"]], 1) if has else None
+        own = np.isfinite(part["score"])
+        some = frames.part(own)
+        print(line(name, some, part["score"][own], None if bounds is None else bounds[own]))
+    for other, (score, _) in table.items() if not own.all() else ():
+        print(line(f"  {other}", some, score[own], None))
 
 
 if __name__ == "__main__":

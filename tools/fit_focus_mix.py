@@ -13,7 +13,7 @@ import argparse
 import dataclasses
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +161,14 @@ def of_scene(number: int, kind: str) -> Iterator[tuple[Rows, float]]:
     yield from drawn(found.image, how, np.random.default_rng(seed_of(number, kind)), FAR[0])
 
 
-def kept(path: Path, frames: Iterator[tuple[Rows, float]]) -> tuple[Rows, Rows, list[str]]:
+def kept(
+    path: Path,
+    frames: Iterator[tuple[Rows, float]],
+    of: Callable[[Picture], dict[str, float]] = features,
+) -> tuple[Rows, Rows, list[str]]:
     """Return the numbers of frames and their truth, from the cache if they are there."""
     if not path.exists():
-        pairs = [(features(Picture(image)), truth) for image, truth in frames]
+        pairs = [(of(Picture(image)), truth) for image, truth in frames]
         if pairs:
             rows = np.array([list(found.values()) for found, _ in pairs], np.float32)
             np.savez(path, rows=rows, truth=[t for _, t in pairs], names=list(pairs[0][0]))
@@ -298,8 +302,20 @@ def conformal(
     return limits, np.array(factors)
 
 
+def groups_of(data: Path, name: str) -> set[str]:
+    """Return the groups of a fold (``fold-0``) or a source (``source-powder``)."""
+    kind, _, which = name.partition("-")
+    clean = focus_pictures.clean(data)
+    if kind == "fold":
+        return {p.group for p in clean if fold_of(p.group) == int(which)}
+    found = {picture.group for picture in clean if source_of(picture) == which}
+    if which == "coating":
+        found |= {focus_pictures.specimen(path.stem) for path in focus_pictures.coating(data)}
+    return found
+
+
 def main() -> None:
-    """Fit all folds, set the intervals, fit the whole."""
+    """Fit all folds and sources, set the intervals, fit the whole."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path)
@@ -318,6 +334,9 @@ def main() -> None:
         score, error = mixes[-1].expected(data.rows[out])
         for name, values in zip(held, (score, error, out), strict=True):
             held[name].append(values)
+    for name in (f"source-{kind}" for kind in TILES):
+        out = np.isin(data.group, list(groups_of(options.data, name)))
+        np.savez_compressed(options.cache / f"{name}.npz", **fitted(data, ~out))
     score, error, out = (np.concatenate(held[name]) for name in held)
     miss = np.abs(score - data.truth[out])
     snr = data.rows[out, data.names.index("snr")]

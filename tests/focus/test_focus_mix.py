@@ -12,6 +12,8 @@ import pytest
 from napari_sem_tools.evaluation.focus_protocol import blurred, exposed
 from napari_sem_tools.focus import focus
 from napari_sem_tools.focus.features import features
+from napari_sem_tools.focus.forest import Forest
+from napari_sem_tools.focus.levels import levels
 from napari_sem_tools.focus.measures.picture import picture_of
 from napari_sem_tools.focus.mix import MOST_TILES, read_mix, tiles_of
 from napari_sem_tools.micrograph import Micrograph
@@ -36,11 +38,37 @@ def frame(blur: float, dose: float = np.inf, seed: int = 0) -> np.ndarray:
 
 def test_the_mix_knows_every_number_it_asks_for() -> None:
     mix = read_mix()
-    found = features(picture_of(frame(1.0)))
+    picture = picture_of(frame(1.0))
+    found = features(picture) | levels(picture)
     assert set(mix.names) <= set(found)
     assert all(np.isfinite(value) for value in found.values())
     file = resources.files("napari_sem_tools.focus") / "mix.npz"
     assert len(file.read_bytes()) < 400_000
+
+
+def test_energies_over_the_range_know_neither_gain_nor_offset() -> None:
+    image = frame(1.2, 50.0).astype(float)
+    plain, changed = (levels(picture_of(one)) for one in (image, 7.0 * image + 300.0))
+    assert changed == pytest.approx(plain, abs=1e-3)
+
+
+def test_a_specimen_of_few_details_has_less_energy_over_its_range() -> None:
+    few = np.full((240, 320), 60.0)
+    few[100:130, 100:150] = 200.0
+    noise = np.random.default_rng(0).normal(0, 1, few.shape)
+    found = [levels(picture_of(one + noise)) for one in (few, frame(0.0).astype(float))]
+    assert found[0]["range_net"] < found[1]["range_net"] - 0.5
+
+
+def test_trees_add_up_the_leaves_that_a_row_ends_in() -> None:
+    feature = np.array([[0, 1, -1, -1, -1], [1, -1, -1, 0, 0]])
+    threshold = np.array([[1.0, 5.0, 0, 0, 0], [0.0, 0, 0, 0, 0]])
+    low = np.array([[1, 3, 0, 0, 0], [1, 0, 0, 0, 0]])
+    high = np.array([[2, 4, 0, 0, 0], [2, 0, 0, 0, 0]])
+    value = np.array([[0, 0, 30.0, 1.0, 2.0], [0, 100.0, 200.0, 0, 0]])
+    forest = Forest(feature, threshold, low, high, value, 1000.0, 2)
+    rows = np.array([[1.0, 5.0], [1.0, 5.1], [1.1, -1.0], [np.nan, 0.0]])
+    assert forest(rows).tolist() == [1201.0, 1202.0, 1130.0, 1130.0]
 
 
 @pytest.mark.parametrize("dose", [np.inf, 100.0, 20.0])

@@ -1,7 +1,8 @@
 """The mix: a score and its interval from classical numbers, joined by fitted layers.
 
-A few small perceptrons were fitted by ``tools/fit_focus_mix.py`` to frames of known blur; here
-NumPy alone works them out.  The half width of the interval is the error that they expect of
+A few small perceptrons (``tools/fit_focus_mix.py``) and boosted trees
+(``tools/fit_focus_trees.py``) were fitted to frames of known blur; here NumPy alone works them out.
+The score is their mean.  The half width of the interval is the error that they expect of
 themselves, times a factor for each class of noise, so that 90 % of held-out frames lie inside.
 """
 
@@ -17,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.focus.features import features
+from napari_sem_tools.focus.forest import Forest, forest_of
+from napari_sem_tools.focus.levels import levels
 from napari_sem_tools.focus.measures.picture import Picture
 
 __all__ = ["Mix", "cut_tile", "mix_of", "read_mix", "tiles_of"]
@@ -27,6 +30,9 @@ _BEST: Final = 10.0
 _LEAST_VALID: Final = 0.5  # of a tile; with less it is left out
 _BEND: Final = 0.4  # points; below, scores approach 0 and never reach it
 _OUTLIER: Final = 4.0  # spreads from the middle
+_TREES: Final = 0.5  # weight of the trees in the score
+_FADED: Final = (1.0, 3.0)  # scores below which trees, which saw no more blur, say less, nothing
+_APART: Final = 0.5  # of the squared difference between trees and layers, in the expected error
 _LN_SQUARED: Final = (-6.0, 4.0)  # bounds of ln of the expected squared error
 
 Row = NDArray[np.float64]
@@ -50,6 +56,8 @@ class Mix:
         Bounds of ln SNR between the classes of noise.
     factors : float64 array (classes,)
         Half width of the 90 % interval over the expected error.
+    trees : Forest or None
+        Boosted trees over all numbers; the layers take the first of them.
     """
 
     names: tuple[str, ...]
@@ -59,6 +67,7 @@ class Mix:
     offsets: tuple[Weights, ...]
     limits: Row
     factors: Row
+    trees: Forest | None = None
 
     def expected(self, rows: NDArray[np.floating[Any]]) -> tuple[Row, Row]:
         """Return score and expected error of tiles.
@@ -72,7 +81,8 @@ class Mix:
         score, error : float64 arrays (n,)
             The expected error joins what the members say and how they differ.
         """
-        small = np.sign(rows) * np.log1p(np.abs(rows))
+        asked = rows[:, : len(self.middle)]
+        small = np.sign(asked) * np.log1p(np.abs(asked))
         signal = np.clip((small - self.middle) / self.spread, -_OUTLIER, _OUTLIER)[None]
         for weight, offset in zip(self.weights[:-1], self.offsets[:-1], strict=True):
             signal = signal @ weight + offset
@@ -80,8 +90,13 @@ class Mix:
         said = np.asarray(signal @ self.weights[-1] + self.offsets[-1], np.float64)
         scores = _BEST * said[..., 0]
         squared = np.exp(np.clip(said[..., 1], *_LN_SQUARED)).mean(axis=0)
-        error = np.sqrt(squared + scores.var(axis=0))
-        return np.minimum(_floored(scores.mean(axis=0)), _BEST), error
+        found, squared = scores.mean(axis=0), squared + scores.var(axis=0)
+        if self.trees is not None and rows.shape[1] == len(self.names):
+            apart = self.trees(rows) - found
+            share = np.clip((found - _FADED[0]) / (_FADED[1] - _FADED[0]), 0, 1)
+            found = found + _TREES * share * apart
+            squared = squared + _APART * np.square(apart)
+        return np.minimum(_floored(found), _BEST), np.sqrt(squared)
 
     def __call__(self, rows: NDArray[np.floating[Any]]) -> tuple[Row, Row]:
         """Return score and half width of the interval of tiles.
@@ -111,7 +126,7 @@ class Mix:
             Tiles weigh by the reciprocal square of their half width.  Tiles of one picture err
             alike: more of them do not make the interval narrower.
         """
-        found = [features(tile) for tile in tiles_of(picture)]
+        found = [features(tile) | levels(tile) for tile in tiles_of(picture)]
         rows = np.array([[one[name] for name in self.names] for one in found], np.float32)
         score, half = self(rows)
         weight = 1 / half**2
@@ -202,4 +217,5 @@ def mix_of(arrays: Mapping[str, NDArray[Any]]) -> Mix:
         tuple(np.asarray(arrays[f"offset{i}"], np.float32) for i in range(layers)),
         np.asarray(arrays["limits"], np.float64),
         np.asarray(arrays["factors"], np.float64),
+        forest_of(arrays),
     )

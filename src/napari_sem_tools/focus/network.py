@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.focus.measures.picture import Picture, picture_of
-from napari_sem_tools.focus.score import BEST, FocusScore, blur_of_score, has_network, reasons_of
+from napari_sem_tools.focus.score import (
+    BEST,
+    NEW_SOURCE,
+    FocusScore,
+    blur_of_score,
+    has_network,
+    reasons_of,
+)
 from napari_sem_tools.tasks import Cancel, Progress, report, stop_if_cancelled
 
 __all__ = [
@@ -221,7 +228,7 @@ def score_by_network(picture: Picture, device: str = "auto", *, model: str = MOD
         reason = "no information: no structure beside the noise"
         return FocusScore(0.0, (0.0, 0.0), information=False, reasons=(reason,), method="network")
     score = float(np.clip(reading.score, 0, BEST))
-    half = _NINETY * reading.sd
+    half = NEW_SOURCE * _NINETY * reading.sd
     added = float(blur_of_score(score))
     contrast = None
     if reading.snr is not None:

@@ -30,7 +30,11 @@ _BLURRED_PX: Final = 0.4
 _FEW_ELECTRONS_SNR: Final = 2.0
 _LOW_CONTRAST: Final = 0.08
 JOINED: Final = 0.9  # interval of the mean of two methods over the mean of their intervals
-_UNSURE: Final = 2.0  # half width of the interval, points
+NEW_SOURCE: Final = 1.25
+"""By how much intervals are wider than held-out pictures of known sources need: as much as holds
+90 % of the frames of a source that was left out, over four of them (``tools/fit_focus_trees.py``).
+A user's pictures are such a source."""
+_UNSURE: Final = 2.5  # half width of the interval, points
 
 Method = Literal["auto", "mix", "network", "both"]
 
@@ -199,6 +203,7 @@ def _by_mix(picture: Picture, _device: str) -> FocusScore:
     from napari_sem_tools.focus.mix import read_mix
 
     score, half = read_mix().of_picture(picture)
+    half *= NEW_SOURCE
     blur = float(blur_of_score(score))
     contrast = float(np.sqrt(picture.net_variance)) / max(abs(picture.mean), 1e-9)
     return FocusScore(
