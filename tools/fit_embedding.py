@@ -27,7 +27,7 @@ from train_embedding import Picture, real, simulated, view
 
 PLACE = Path(__file__).resolve().parents[1] / "src/napari_sem_tools/classification" / FITTED
 VIEW_PX, VIEWS = 224, 8  # of a real picture; one of each simulated one
-FARTHEST, SHRINKAGE, DIMENSION = 4.0, 0.2, 128
+FARTHEST, SHRINKAGE, DIMENSION, OWN = 4.0, 0.2, 128, 128
 CHOOSING = {  # judged the choices of the map, and may fit it once these are made
     "uhcs": "more/uhcs-spheroidite/images/*",
     "stem": "more/stem-catalysts/images/*",
@@ -68,7 +68,10 @@ def specimen_of(picture: Picture) -> str:
 def discriminant(
     rows: Table, sources: NDArray[np.str_], names: NDArray[np.str_]
 ) -> dict[str, Table]:
-    """Return middle and spread of the numbers and the map to the vector."""
+    """Return middle and spread of the numbers, their map, the middle of the network's vectors."""
+    own = rows[:, -OWN:]
+    centre = (own / np.linalg.norm(own, axis=1, keepdims=True)).mean(0)
+    rows = rows[:, :-OWN]
     middle, spread = rows.mean(0), rows.std(0) + 1e-6
     scaled = np.clip((rows - middle) / spread, -FARTHEST, FARTHEST)
     keys = np.char.add(np.char.add(sources, "/"), names)
@@ -80,15 +83,15 @@ def discriminant(
     means /= count[:, None]
     apart = (scaled - means[place]) / np.sqrt(np.maximum(count - 1, 1))[place][:, None]
     within = apart.T @ apart / len(count)
-    own = sources[first]
-    between = means - np.stack([means[own == one].mean(0) for one in own])
+    kinds = sources[first]
+    between = means - np.stack([means[kinds == one].mean(0) for one in kinds])
     among = between.T @ between / len(count)
     within *= 1 - SHRINKAGE
     within += SHRINKAGE / (1 - SHRINKAGE) * np.trace(within) / len(within) * np.eye(len(within))
     values, axes = np.linalg.eigh(within)
     whitened = axes / np.sqrt(values)
     turned = np.linalg.eigh(whitened.T @ among @ whitened)[1][:, ::-1][:, :DIMENSION]
-    return {"middle": middle, "spread": spread, "map": whitened @ turned}
+    return {"middle": middle, "spread": spread, "map": whitened @ turned, "centre": centre}
 
 
 def main() -> None:
@@ -99,7 +102,7 @@ def main() -> None:
     options = parser.parse_args()
     found: dict[str, Any] = discriminant(*gathered(options.folder, options.data))
     packed = io.BytesIO()
-    kinds = {"middle": np.float32, "spread": np.float32, "map": np.float16}
+    kinds = {"middle": np.float32, "spread": np.float32, "map": np.float16, "centre": np.float32}
     np.savez_compressed(packed, **{name: found[name].astype(kind) for name, kind in kinds.items()})
     write_file(PLACE, packed.getvalue())
     print(f"{PLACE}: {len(packed.getvalue())} bytes, {found['map'].shape}")

@@ -1,9 +1,8 @@
-"""Put the learned embedding into the package: ``python tools/package_embedding.py VERSION``.
+"""Put the learned embedding into the package: ``python tools/package_embedding.py FOLDER VERSION``.
 
-With ``--checkpoint`` the encoder of a training (`train_embedding.py`), else that of the packaged
-``particles`` network, which learned from simulated scenes alone.  Only the levels that are
-looked at are kept, convolutions in half precision.  Fit the linear map anew afterwards
-(`fit_embedding.py`).  ``--scores`` is a JSON list of scores as on a card.
+FOLDER is that of `train_embedding.py`.  Convolutions and layers are kept in half precision.  Fit
+the linear map anew afterwards (`fit_embedding.py`).  ``--scores`` is a JSON list of scores as on a
+card.
 """
 
 from __future__ import annotations
@@ -18,11 +17,12 @@ from napari_sem_tools.files import write_file, write_text
 from napari_sem_tools.models.card import InputSpec, ModelCard, OutputChannel, Score, TrainingData
 from napari_sem_tools.models.networks.embedding_fcn import EmbeddingFCN
 from napari_sem_tools.models.weights import describe
-from train_embedding import packaged, started
 
 PACKAGED = Path(__file__).resolve().parents[1] / "src" / "napari_sem_tools" / "weights"
-NAME, LEVELS = "embedding", 4
-SIMULATED = TrainingData("simulated scenes of napari-sem-tools", "BSD-3-Clause")
+NAME, SHOWN = "embedding", 4
+SIMULATED = TrainingData(
+    "simulated scenes of napari-sem-tools, seeds 2611 and 2612", "BSD-3-Clause"
+)
 CLEAN = (
     ("simulated specimens of napari-sem-tools, seed 4711", "BSD-3-Clause", ""),
     ("axons (AxonDeepSeg)", "MIT", "10.5281/zenodo.5498378"),
@@ -44,14 +44,18 @@ def card_of(raw: bytes, version: str, widths: list[int], scores: list[Score]) ->
         version=version,
         task="embedding",
         architecture="embedding-fcn",
-        arguments={"widths": widths, "outputs": 0},
+        arguments={"widths": widths, "outputs": 128, "hidden": 384, "shown": SHOWN},
         weights=describe(raw),
         licence="BSD-3-Clause",
         created=datetime.date.today().isoformat(),
         input=InputSpec(
-            clip_low_percent=0, clip_high_percent=100, normalisation="none", multiple_of=16
+            clip_low_percent=0, clip_high_percent=100, normalisation="none", multiple_of=32
         ),
-        outputs=(OutputChannel("features", "mean and spread of the features of each level"),),
+        outputs=(
+            OutputChannel(
+                "features", "mean and spread of each feature of four levels, then a vector"
+            ),
+        ),
         training_data=(SIMULATED, *(TrainingData(*row) for row in CLEAN)),
         scores=tuple(scores),
         description="Features that tell specimens apart: the learned embedding of `embed`, `teach` "
@@ -68,19 +72,16 @@ def main() -> None:
     from safetensors.torch import save
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
     parser.add_argument("version")
-    parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--scores", type=Path)
     options = parser.parse_args()
-    whole = started(packaged())
-    if options.checkpoint:
-        whole.load_state_dict(torch.load(options.checkpoint, weights_only=True)["network"])
-    kept = EmbeddingFCN(whole.widths[:LEVELS], outputs=0)
-    held = {name: tensor for name, tensor in whole.state_dict().items()
-            if name in kept.state_dict()}  # fmt: skip
-    raw = save({name: t.half() if t.ndim == 4 else t for name, t in held.items()})
+    held = torch.load(options.folder / "checkpoint.pt", weights_only=True)["network"]
+    network = EmbeddingFCN(shown=SHOWN)
+    network.load_state_dict(held)
+    raw = save({name: t.half() if t.ndim > 1 else t for name, t in held.items()})
     scores = json.loads(options.scores.read_text()) if options.scores else []
-    card = card_of(raw, options.version, list(kept.widths), [Score(**row) for row in scores])
+    card = card_of(raw, options.version, list(network.widths), [Score(**row) for row in scores])
     folder = PACKAGED / NAME / options.version
     write_file(folder / "weights.safetensors", raw)
     write_text(folder / "card.json", card.to_json())

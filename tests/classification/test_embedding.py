@@ -26,7 +26,13 @@ def stripes(size=(160, 200)):
     return np.uint8(np.clip(128 + 80 * wave + rng.normal(0, 10, size), 0, 255))
 
 
-@pytest.mark.parametrize("name", EMBEDDINGS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.torch] if row.needs else [])
+        for name, row in EMBEDDINGS.items()
+    ],
+)
 def test_every_embedding_gives_unit_vectors_of_its_dimension(name):
     row = embedding_row(name)
     vector = embed(spots(), model=name)

@@ -23,7 +23,11 @@ def test_a_packaged_model_says_what_it_is_and_is_what_it_says(entry) -> None:
     assert card.description
     assert card.licence == "BSD-3-Clause"
     assert card.training_data
-    wanted = {"segmentation": {"AP@0.5", "PQ"}, "focus": {"RMSE"}}[card.task]
+    wanted = {
+        "segmentation": {"AP@0.5", "PQ"},
+        "focus": {"RMSE"},
+        "embedding": {"recall@1", "accuracy"},
+    }[card.task]
     assert {score.metric for score in card.scores} == wanted
     assert all(score.low <= score.value <= score.high for score in card.scores)
     assert card.weights.size_bytes <= MAX_BYTES

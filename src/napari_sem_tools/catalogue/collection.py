@@ -82,7 +82,7 @@ class Catalogue:
         self,
         path: str | os.PathLike[str],
         *,
-        embedding: str | VectorSource | None = "texture",
+        embedding: str | VectorSource | None = "auto",
         focus: bool | Scoring = True,
         journal: Journal = "auto",
     ) -> None:

@@ -132,7 +132,8 @@ def vector_source(embedding: str | VectorSource | None) -> VectorSource | None:
     Parameters
     ----------
     embedding : str, VectorSource or None
-        A name of `napari_sem_tools.classification.EMBEDDINGS`; None: no vectors are made.
+        A name of `napari_sem_tools.classification.EMBEDDINGS`, or ``"auto"``: the learned one
+        where PyTorch is there; None: no vectors are made.
 
     Returns
     -------
@@ -147,5 +148,5 @@ def vector_source(embedding: str | VectorSource | None) -> VectorSource | None:
         return embedding
     from napari_sem_tools.classification import embed, embedding_row
 
-    identity = embedding_row(embedding).identity
-    return VectorSource(identity, functools.partial(embed, model=embedding))
+    row = embedding_row(embedding)
+    return VectorSource(row.identity, functools.partial(embed, model=row.name))

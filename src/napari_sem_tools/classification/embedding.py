@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from importlib.resources import files
@@ -20,10 +21,21 @@ from numpy.typing import NDArray
 from napari_sem_tools.classification.field import LEAST_PX, ranked, texture_field
 from napari_sem_tools.errors import ModelNotFound
 
-__all__ = ["EMBEDDINGS", "Embedding", "embed", "embed_parts", "embedding_row"]
+__all__ = [
+    "AUTO",
+    "EMBEDDINGS",
+    "Embedding",
+    "embed",
+    "embed_parts",
+    "embedding_row",
+    "resolved_embedding",
+]
 
 Vector = NDArray[np.float32]
 Map = NDArray[np.float32]
+
+AUTO: Final = "auto"
+"""Name of no embedding: the learned one where PyTorch is there, else that of the texture."""
 
 _FARTHEST: Final = 4.0  # spreads from the middle; more says no more
 
@@ -46,6 +58,8 @@ class Embedding:
         Counted up whenever the vectors change.
     needs : str
         Optional extra that must be installed; empty for none.
+    network : str
+        Packaged model whose features are used, ``name/version``; part of the identity.
     """
 
     name: str
@@ -54,14 +68,18 @@ class Embedding:
     fitted: str = ""
     version: int = 1
     needs: str = ""
+    network: str = ""
 
     @functools.cached_property
     def identity(self) -> str:
         """Name, version and hash of the fitted numbers; equal for vectors that may be compared."""
-        digest = ""
+        content = b""
         if self.fitted:
-            content = files("napari_sem_tools.classification").joinpath(self.fitted).read_bytes()
-            digest = f"-{hashlib.sha256(content).hexdigest()[:12]}"
+            content += files("napari_sem_tools.classification").joinpath(self.fitted).read_bytes()
+        if self.network:
+            card = files("napari_sem_tools").joinpath("weights", self.network, "card.json")
+            content += json.loads(card.read_bytes())["weights"]["sha256"].encode()
+        digest = f"-{hashlib.sha256(content).hexdigest()[:12]}" if content else ""
         return f"{self.name}-{self.version}{digest}"
 
     def load(self) -> Callable[[Map], Vector]:
@@ -79,6 +97,14 @@ EMBEDDINGS: Final[Mapping[str, Embedding]] = {
             90,
             "napari_sem_tools.classification.embedding:embed_texture",
             fitted="texture.npz",
+        ),
+        Embedding(
+            "learned",
+            256,
+            "napari_sem_tools.classification.learned:embed_learned",
+            fitted="learned.npz",
+            needs="torch",
+            network="embedding/1.0.0",
         ),
     )
 }
@@ -98,6 +124,7 @@ def embedding_row(model: str) -> Embedding:
     >>> embedding_row("texture").dimension
     90
     """
+    model = resolved_embedding(model)
     if model not in EMBEDDINGS:
         raise ModelNotFound(
             f"There is no embedding {model!r}.", hint=f"Known: {', '.join(EMBEDDINGS)}."
@@ -105,7 +132,32 @@ def embedding_row(model: str) -> Embedding:
     return EMBEDDINGS[model]
 
 
-def embed(image: Any, *, model: str = "texture") -> Vector:
+def resolved_embedding(model: str) -> str:
+    """Return the name of the embedding that is used.
+
+    Parameters
+    ----------
+    model : str
+        A name, or ``"auto"``: the learned one where PyTorch and its network are there, else
+        that of the texture.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> resolved_embedding("texture")
+    'texture'
+    """
+    if model != AUTO:
+        return model
+    from napari_sem_tools.classification.learned import has_network
+
+    return "learned" if has_network() else "texture"
+
+
+def embed(image: Any, *, model: str = AUTO) -> Vector:
     """Turn an image into a vector; images that look alike have a scalar product near 1.
 
     Parameters
@@ -113,7 +165,8 @@ def embed(image: Any, *, model: str = "texture") -> Vector:
     image : path-like, Micrograph, napari Image layer or array (Y, X) or (Y, X, 3)
         Data bar and burnt-in letters are left out where the record says where they are.
     model : str
-        A name of `EMBEDDINGS`.
+        A name of `EMBEDDINGS`, or ``"auto"``: the learned one where PyTorch is there.  Vectors
+        of two embeddings cannot be compared.
 
     Returns
     -------
@@ -124,6 +177,8 @@ def embed(image: Any, *, model: str = "texture") -> Vector:
     ------
     ModelNotFound
         There is no such embedding.
+    MissingExtra
+        The learned one was asked for without PyTorch.
     InvalidSettings
         The field is smaller than 24 x 24 px.
 
@@ -131,15 +186,15 @@ def embed(image: Any, *, model: str = "texture") -> Vector:
     --------
     >>> import numpy as np
     >>> noise = np.random.default_rng(0).random((64, 64))
-    >>> vector = embed(noise)
-    >>> vector.shape, bool(vector @ embed(noise[::-1]) > 0.999)
+    >>> vector = embed(noise, model="texture")
+    >>> vector.shape, bool(vector @ embed(noise[::-1], model="texture") > 0.999)
     ((90,), True)
     """
     return embedding_row(model).load()(texture_field(image))
 
 
 def embed_parts(
-    field: Map, parts: Iterable[tuple[float, float, float]], *, model: str = "texture"
+    field: Map, parts: Iterable[tuple[float, float, float]], *, model: str = AUTO
 ) -> Vector:
     """Turn parts of a field into vectors.
 
@@ -162,7 +217,7 @@ def embed_parts(
     --------
     >>> import numpy as np
     >>> field = np.random.default_rng(0).random((80, 80), np.float32)
-    >>> embed_parts(field, [(1.0, 0, 0), (0.5, 1.0, 1.0)]).shape
+    >>> embed_parts(field, [(1.0, 0, 0), (0.5, 1.0, 1.0)], model="texture").shape
     (2, 90)
     """
     function = embedding_row(model).load()

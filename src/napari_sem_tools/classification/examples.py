@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.classification.embedding import embed_parts
+from napari_sem_tools.classification.embedding import AUTO, embed_parts
 from napari_sem_tools.classification.field import texture_field
 from napari_sem_tools.errors import InvalidTrainingSet, UnreadableFile
 from napari_sem_tools.reading.inputs import list_files
@@ -84,7 +84,7 @@ class Examples:
         return dict(zip(self.names, found.tolist(), strict=True))
 
 
-def looked_at(image: Any, *, model: str = "texture") -> tuple[Vectors, Vectors]:
+def looked_at(image: Any, *, model: str = AUTO) -> tuple[Vectors, Vectors]:
     """Look at an example from several sides.
 
     Parameters

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_sem_tools.classification.categories import Categories
 from napari_sem_tools.classification.confidence import conformal_limits, fit_temperature, softmax
 from napari_sem_tools.classification.domain import far_limit, left_out_distances
-from napari_sem_tools.classification.embedding import embedding_row
+from napari_sem_tools.classification.embedding import AUTO, embedding_row, resolved_embedding
 from napari_sem_tools.classification.examples import Examples, examples_in, looked_at
 from napari_sem_tools.classification.heads import HEADS, left_out, parts_of
 from napari_sem_tools.classification.settings import TeachSettings
@@ -30,7 +30,7 @@ def teach(
     examples: Mapping[str, Iterable[Any]] | str | os.PathLike[str],
     *,
     group: Callable[[Any], Hashable] | None = None,
-    model: str = "texture",
+    model: str = AUTO,
     settings: TeachSettings | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -45,7 +45,7 @@ def teach(
         Gives of an example its specimen or session; examples of one group never judge each
         other.  By default every example is a group, and equal images are one.
     model : str
-        Name of the embedding.
+        Name of the embedding; ``"auto"``: the learned one where PyTorch is there.
     settings : TeachSettings, optional
     progress, cancel : callable, optional
 
@@ -72,7 +72,7 @@ def teach(
     """
     given = examples_in(examples) if isinstance(examples, str | os.PathLike) else examples
     listed = [(name, one) for name, images in given.items() for one in images]
-    names = tuple(given)
+    names, model = tuple(given), resolved_embedding(model)
     found, groups = [], []
     for number, (name, one) in enumerate(listed):
         stop_if_cancelled(cancel)

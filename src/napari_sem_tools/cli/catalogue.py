@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
         own.add_argument(
             "--embedding",
             metavar="NAME",
-            default="texture",
-            help="what likeness is worked out from (default texture); none: no vectors",
+            default="auto",
+            help="what likeness is worked out from (default auto: learned where PyTorch is there, else texture); none: no vectors",
         )
         add(own)
         own.add_argument("--json", action="store_true", help="write JSON, for machines")

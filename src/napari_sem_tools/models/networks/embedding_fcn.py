@@ -43,6 +43,8 @@ class EmbeddingFCN(nn.Module):  # type: ignore[misc]  # torch is not typed here
         Length of the vector; 0: means and spreads as they are.
     hidden : int
         Width of the layer between.
+    shown : int
+        Number of fine levels whose means and spreads stand before the vector.
 
     Notes
     -----
@@ -63,6 +65,7 @@ class EmbeddingFCN(nn.Module):  # type: ignore[misc]  # torch is not typed here
         inputs: int = 1,
         outputs: int = 128,
         hidden: int = 384,
+        shown: int = 0,
     ) -> None:
         super().__init__()
         self.widths = tuple(widths)
@@ -72,7 +75,8 @@ class EmbeddingFCN(nn.Module):  # type: ignore[misc]  # torch is not typed here
             _block(a, b) for a, b in zip(fine_to_coarse, self.widths, strict=False)
         )
         features = 2 * sum(self.widths)
-        self.embedding = outputs or features
+        self.shown = 2 * sum(self.widths[:shown]) if outputs else 0
+        self.embedding = self.shown + outputs if outputs else features
         self.scale: nn.Module = nn.Identity()
         self.head: nn.Module = nn.Identity()
         if outputs:
@@ -94,4 +98,6 @@ class EmbeddingFCN(nn.Module):  # type: ignore[misc]  # torch is not typed here
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return the vector; it does not have length 1 yet."""
-        return self.head(self.scale(self.pooled(image)))
+        pooled = self.pooled(image)
+        vector = self.head(self.scale(pooled))
+        return torch.cat([pooled[:, : self.shown], vector], 1) if self.shown else vector

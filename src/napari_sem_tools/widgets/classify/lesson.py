@@ -14,6 +14,7 @@ from napari_sem_tools.classification import (
     Examples,
     TeachSettings,
     embedding_row,
+    resolved_embedding,
     teach_vectors,
 )
 from napari_sem_tools.errors import InvalidSettings
@@ -72,8 +73,8 @@ class Lesson:
     []
     """
 
-    def __init__(self, embedding: str = "texture") -> None:
-        self.embedding = embedding
+    def __init__(self, embedding: str = "auto") -> None:
+        self.embedding = resolved_embedding(embedding)
         self.examples: State = {}
         self._before: list[State] = []
         self._after: list[State] = []
