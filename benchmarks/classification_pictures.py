@@ -22,6 +22,7 @@ from skimage.measure import regionprops
 from napari_sem_tools.classification.field import ranked
 
 CROP_PX = 320
+KINDS = Path(__file__).with_name("emps_kinds.csv")  # labels by eye, two rounds
 BAM_ROWS = 712  # below lies the strip
 LEAST_SHARE = 0.02  # of a crop must be crack or oxide
 LEAST_PARTICLE_PX, ROUND_IT = 40, 1.5  # side of the box of a particle, and how much is cut round it
@@ -148,7 +149,34 @@ def articles(data: Path) -> Iterator[Crop]:
             yield Crop("R articles", str(row.doi), str(row.doi), str(row.name), equal(grey[place]))
 
 
-TASKS = (condition, coating, powder, coverage, articles)
+def kinds(data: Path) -> Iterator[Crop]:
+    """T5: SEM or TEM, and the shape of the particles, by eye; groups are publications.
+
+    Pictures whose two labels disagree are left out.  The whole picture is reduced until its
+    shorter side has 320 px, and its middle is taken.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(data / "emps-train/metadata.csv", dtype={"name": str}).set_index("name")
+    for row in pd.read_csv(KINDS, dtype=str).itertuples():
+        grey = equal(reduced(grey_of(data / "emps-train/images" / f"{row.name}.png")))
+        group = str(table.loc[row.name, "doi"])
+        if row.kind_1 == row.kind_2:
+            yield Crop("T5 kind", row.kind_1, group, row.name, grey)
+        if row.shape_1 == row.shape_2:
+            yield Crop("T5 shape", row.shape_1, group, row.name, grey)
+
+
+def reduced(grey: Grey) -> Grey:
+    """Reduce a picture until its shorter side is that of a crop, and take its middle."""
+    shorter = min(grey.shape)
+    size = [max(CROP_PX, round(side * CROP_PX / shorter)) for side in grey.shape]
+    small = np.asarray(Image.fromarray(grey).resize(size[::-1], Image.Resampling.BOX))
+    first = [(side - CROP_PX) // 2 for side in small.shape]
+    return small[first[0] : first[0] + CROP_PX, first[1] : first[1] + CROP_PX]
+
+
+TASKS = (condition, coating, powder, coverage, articles, kinds)
 
 
 def not_micrographs() -> Iterator[tuple[str, NDArray[np.uint8]]]:
