@@ -99,6 +99,7 @@ def draw_classify(
     dock, classify = opened["classify"]
     dock.raise_()
     classify.tabs.setCurrentWidget(classify.teach)
+    classify.teach.embedding.setCurrentText("texture")  # the same picture with and without PyTorch
     classify.teach.take_paths([place / "examples"])
     pump(until=lambda: not classify.work.running)
     classify.run_button.click()
@@ -132,6 +133,7 @@ def draw_catalogue(
     """Add a folder, find by likeness, look at the map."""
     dock, catalogue = opened["catalogue"]
     dock.raise_()
+    catalogue.adding.embedding.setCurrentText("alike by texture")
     catalogue.line.choose(place / "lab.index")
     catalogue.adding.add([place / "session"])
     pump(until=lambda: not (catalogue.work.running or catalogue.adding.work.running), limit=600)

@@ -176,7 +176,8 @@ class AddPage(Page):
         if counts is not None:
             parts = [f"{counts.images:,} images"]
             parts += [f"{counts.gone:,} of them gone"] if counts.gone else []
-            parts += [f"{counts.failed:,} files not readable"] if counts.failed else []
+            files = "file" if counts.failed == 1 else "files"
+            parts += [f"{counts.failed:,} {files} not readable"] if counts.failed else []
             if counts.vectors < counts.images:
                 parts.append(f"{counts.vectors:,} can be found by likeness")
             self.counts.setText(", ".join(parts) + ".")

@@ -42,7 +42,7 @@ class FilesPage(Page):
         )
         self.box = FilesBox(self.panel)
         self.box.asked.connect(self._do)
-        row.insertWidget(1, self.box.filter, 1)
+        row.insertWidget(1, self.box.filter, 100)  # more than the stretch behind it
         self.column.addLayout(row)
         self.column.addWidget(self.box, 1)
         self._order_keys()

@@ -238,6 +238,8 @@ class FilesBox(QWidget):
     def _caption(self, file: Path) -> str:
         """Return the words below a picture."""
         row, wanted = self.files.rows[file], str(self.rank.currentData() or "")
+        if row.get("error"):
+            return f"{file.name}\nnot readable"
         sure = dict(chances_of(row)).get(wanted) if wanted else row.get("confidence")
         name = wanted or self.files.category(file) or short_answer(row.get("answer"))
         doubt = "" if row.get("answer") == "category" else " ?"
