@@ -76,6 +76,14 @@ def test_a_trained_model_answers_in_the_columns_of_taught_categories(registry):
 
 
 @pytest.mark.torch
+def test_without_parts_the_whole_alone_is_judged_and_says_the_same(registry):
+    kept(registry)
+    whole, parts = (sem.classify(scene(0), "toy", parts=p).iloc[0] for p in (False, True))
+    assert whole["p wires"] == pytest.approx(parts["p wires"], abs=1e-3)
+    assert whole["answer"] != "patches disagree"
+
+
+@pytest.mark.torch
 def test_what_lies_far_from_all_that_is_known_is_none_of_the_categories(registry):
     import torch
 

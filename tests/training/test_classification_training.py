@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import napari_sem_tools as sem
 from napari_sem_tools.errors import InvalidSettings, InvalidTrainingSet, SemError, UntrustedModel
@@ -311,3 +312,24 @@ def test_the_layers_of_the_paper_are_those_of_its_network_alone():
     network = build("classifier", {"arguments": {"widths": [4, 4, 8, 8]}, "embedding": 8})
     with pytest.raises(InvalidSettings, match="inception-resnet-v2"):
         Layers(network, wish, "resnet18-small")
+
+
+def test_of_a_mixed_folder_every_good_image_is_taken_and_every_bad_one_named(folder, registry):
+    one = draw("lines", 50)
+    place = folder / "lines"
+    write_tiff(place / "16bit.tif", one.astype(np.uint16) * 200)
+    Image.fromarray(np.stack([one] * 3, axis=-1)).save(place / "rgb.png")
+    Image.fromarray(one).convert("P").save(place / "palette.png")
+    write_tiff(place / "huge.tif", np.kron(one, np.ones((20, 20), np.uint8)))
+    (place / "empty.png").write_bytes(b"")
+    plan = plan_of(folder, registry)
+    assert sorted(fault.file for fault in plan.seen.faults) == [
+        "lines/broken.tif",
+        "lines/empty.png",
+        "lines/pixel.tif",
+    ]
+    names = [image.name for image in plan.seen.images]
+    same = [names.index(f"lines/{n}") for n in ("16bit.tif", "rgb.png", "palette.png", "huge.tif")]
+    pictures = plan.seen.pictures[same].astype(int)
+    assert np.abs(pictures[:3] - pictures[0]).max() <= 1  # the format of a file tells nothing
+    assert len(set(plan.groups[same])) == 1  # and does not hide a near-duplicate

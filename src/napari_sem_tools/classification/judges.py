@@ -44,8 +44,8 @@ class Judge(Protocol):
     def identity(self) -> str:
         """What changes whenever the answers may change."""
 
-    def judge(self, record: Micrograph) -> Judgement:
-        """Judge an image: its whole field first, then each of `PARTS`."""
+    def judge(self, record: Micrograph, *, parts: bool = True) -> Judgement:
+        """Judge an image: its whole field first, then, where wanted, each of `PARTS`."""
 
 
 class TaughtJudge:
@@ -82,21 +82,21 @@ class TaughtJudge:
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
-    def judge(self, record: Micrograph) -> Judgement:
-        """Judge an image: its whole field first, then each of `PARTS`.
+    def judge(self, record: Micrograph, *, parts: bool = True) -> Judgement:
+        """Judge an image: its whole field first, then, where wanted, each of `PARTS`.
 
         Parameters
         ----------
         record : Micrograph
+        parts : bool
 
         Returns
         -------
         Judgement
             A row for each look.
         """
-        looks = embed_parts(
-            texture_field(record), [_WHOLE, *PARTS], model=self.categories.embedding
-        )
+        chosen = (_WHOLE, *PARTS) if parts else (_WHOLE,)
+        looks = embed_parts(texture_field(record), chosen, model=self.categories.embedding)
         return self.categories.judge(looks)
 
 

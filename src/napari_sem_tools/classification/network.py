@@ -78,19 +78,22 @@ class TrainedJudge:
         """Name, version and hash of the weights."""
         return str(self.lent.card.identity)
 
-    def judge(self, record: Micrograph) -> Judgement:
-        """Judge an image: its whole field first, then each of `PARTS`.
+    def judge(self, record: Micrograph, *, parts: bool = True) -> Judgement:
+        """Judge an image: its whole field first, then, where wanted, each of `PARTS`.
 
         Parameters
         ----------
         record : Micrograph
+        parts : bool
 
         Returns
         -------
         Judgement
             A row for each look.
         """
-        return self.judge_pictures(picture_of(record, self.look, (WHOLE, *PARTS)))
+        return self.judge_pictures(
+            picture_of(record, self.look, (WHOLE, *PARTS) if parts else (WHOLE,))
+        )
 
     def judge_pictures(self, pictures: NDArray[np.uint8]) -> Judgement:
         """Judge pictures that were made already.

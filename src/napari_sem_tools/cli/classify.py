@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
         help="first teach them: a folder that has a folder of images for every category",
     )
     parser.add_argument("-o", "--out", metavar="FILE", help="write a CSV, a row an image")
+    parser.add_argument(
+        "--whole", action="store_true", help="parts do not vote: a network takes a seventh"
+    )
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     options.add_settings(parser, TeachSettings, "with --teach")
@@ -80,6 +83,7 @@ def _named(args: argparse.Namespace, categories: Categories | str, console: Cons
     table = classify(
         args.inputs,
         categories,
+        parts=not args.whole,
         ledger=args.out,
         progress=console.progress,
         cancel=console.cancel,
