@@ -154,3 +154,61 @@ def test_a_published_network_is_fed_and_answers_as_its_authors_say(registry, tmp
     chances = [table[f"p {one.name}"][0] for one in card.classes]
     assert np.abs(np.array(chances) - expected).max() < 2e-2  # half precision
     assert table["possible"][0] and table["in_domain"][0]  # it has no test for other images
+
+
+@pytest.mark.torch
+@pytest.mark.usefixtures("networks_extra")
+@pytest.mark.parametrize("name", ["test_convnext", "test_vit"])
+def test_a_network_of_timm_begins_with_given_weights_learns_its_head_and_shows_why(
+    name, registry, tmp_path
+):
+    import timm
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from napari_sem_tools.tiff import write_tiff
+    from napari_sem_tools.training.classification.plan import resolve
+    from napari_sem_tools.training.classification.session import learn
+    from napari_sem_tools.training.classification.settings import ClassificationTraining
+
+    torch.manual_seed(1)
+    theirs = timm.create_model(name, pretrained=False, num_classes=7)
+    save_file(
+        {k: v.contiguous() for k, v in theirs.state_dict().items()}, tmp_path / "w.safetensors"
+    )
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        grey = rng.integers(0, 255, (64, 64), np.uint8)
+        write_tiff(tmp_path / "set" / "fine" / f"{number}.tif", grey)
+        coarse = np.kron(grey[:8, :8], np.ones((8, 8), np.uint8))
+        write_tiff(tmp_path / "set" / "coarse" / f"{number}.tif", coarse)
+    wish = ClassificationTraining(
+        network=f"timm:{name}",
+        weights=str(tmp_path / "w.safetensors"),
+        weights_licence="Apache-2.0",
+        freeze="all but head",
+        rows=160,
+        columns=160,
+        epochs=1,
+        steps_per_epoch=2,
+        batch=4,
+        threads=1,
+        device="cpu",
+        precision="fp32",
+        average=0.0,
+    )
+    store, said = registry.on_disk, []
+    plan = resolve(tmp_path / "set", wish, store)
+    card = learn(plan, tmp_path / "run", "mine", store, tell=lambda event: said.append(event.text))
+    assert any("Weights of the licence Apache-2.0" in text for text in said)
+    assert any(data.licence == "Apache-2.0" for data in card.training_data)
+    held = load_file(tmp_path / "run" / "best.safetensors")
+    encoder = {k: v for k, v in theirs.state_dict().items() if not k.startswith("head.fc")}
+    same = [k for k, v in encoder.items() if f"network.{k}" in held]
+    assert len(same) > 20
+    assert all(torch.equal(held[f"network.{k}"], encoder[k]) for k in same if "head" not in k)
+    table = sem.classify(tmp_path / "set" / "fine" / "0.tif", "mine", parts=False)
+    assert table["p fine"][0] + table["p coarse"][0] == pytest.approx(1)
+    heat = sem.heat_map(tmp_path / "set" / "fine" / "0.tif", "mine", category="fine")
+    assert heat.shape == (64, 64)
+    assert np.isfinite(heat).all()
