@@ -39,6 +39,8 @@ def draw(folder: Path) -> None:
         name = f"{number:03d}.png"
         if not (folder / "masks" / name).exists():
             scene = training_scene((SEED, number), size_px=SIZE_PX)
+            if not scene.labels.any():  # the trainer asks for something in every mask
+                scene = training_scene((SEED, number + SCENES), size_px=SIZE_PX)
             imsave(folder / "images" / name, scene.image, check_contrast=False)
             imsave(folder / "masks" / name, scene.labels, check_contrast=False)
 

@@ -50,7 +50,7 @@ def card_of(raw: bytes, version: str, scores: dict[str, dict[str, list[float]]])
         outputs=OUTPUTS,
         training_data=(
             TrainingData(
-                "simulated scenes of napari-sem-tools, seeds 2611 and 2612", "BSD-3-Clause"
+                "simulated scenes of napari-sem-tools, seeds 2611 to 2615", "BSD-3-Clause"
             ),
         ),
         scores=tuple(

@@ -2,7 +2,10 @@
 
 Renders the scenes, trains in stages, resumes where it was stopped.  Seeds are fixed.  Each
 stage goes on from the averaged weights of the one before: first with scenes of all kinds,
-then with many stacked and touching particles among them.
+then with many stacked and touching particles among them, last with enlarged ones too.  What
+ships (FOLDER/final) is the mean of the weights at both ends of the last stage: it keeps what
+the stage learned of small heaps and forgets less of the rest (Wortsman et al. 2022, arXiv
+2109.01903).
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from napari_sem_tools.files import write_file
 from napari_sem_tools.simulation.training_scene import (
     enlarged_scene,
     stacked_scene,
@@ -64,6 +68,7 @@ def main() -> None:
     parser.add_argument("--stages", type=int, default=len(STAGES), help="how many, from the first")
     options = parser.parse_args()
     start: Path | None = None
+    ends: list[Path] = []
     for stage in STAGES[: options.stages]:
         for name in stage.shares:
             count, seed, draw = SCENES[name]
@@ -89,6 +94,22 @@ def main() -> None:
             widths=WIDTHS,
             start=start,
         )
+        ends.append(start)
+    if len(ends) == len(STAGES):
+        write_file(options.folder / "final" / "weights.safetensors", mean_of(*ends[-2:]))
+
+
+def mean_of(first: Path, second: Path) -> bytes:
+    """Return the mean of two files of weights as a file of weights."""
+    from safetensors.torch import load_file, save
+
+    one, other = load_file(first), load_file(second)
+    return save(
+        {
+            name: (value + other[name]) / 2 if value.is_floating_point() else other[name]
+            for name, value in one.items()
+        }
+    )
 
 
 if __name__ == "__main__":
