@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ HOW = {
     "bam": "all 34 pictures, a source never seen",
     "emps": "all 366 pictures, a source never seen",
     "emps60": "60 of 366 pictures, a source never seen",
+    "emps366": "all 366 pictures, two positions and one probe of each, a source never seen",
 }
 Rows = np.ndarray
 
@@ -74,7 +76,7 @@ def frames(data: Path, cache: Path, which: str) -> tuple[np.ndarray, Rows, list[
         for number, (name, group, count, field) in enumerate(listed(data, which)):
             said.append(f"{name} {group}")
             fold = protocol.fold_of(group)
-            for f in protocol.focus_frames(name, field, count):
+            for f in drawn(which, number, name, field, count):
                 if f.position <= 0:
                     made.append(f.image)
                     disc = float(f.psf == "disc")
@@ -84,6 +86,27 @@ def frames(data: Path, cache: Path, which: str) -> tuple[np.ndarray, Rows, list[
         np.save(paths[1], np.array(meta))
         names.write_text("\n".join(said))
     return np.load(paths[0], mmap_mode="r"), np.load(paths[1]), names.read_text().split("\n")
+
+
+def drawn(
+    which: str, number: int, name: str, field: np.ndarray, count: int
+) -> Iterator[protocol.FocusFrame]:
+    """Draw the frames of a picture; of ``emps366`` two positions and one probe, in turn."""
+    if which != "emps366":
+        yield from protocol.focus_frames(name, field, count)
+        return
+    plane = protocol.unit_grey(field)
+    psf = ("gauss", "disc")[number // 11 % 2]
+    for corner in protocol.focus_tiles(plane, count):
+        for position in (-(3 * number % 11), -((3 * number + 5) % 11)):
+            blur = protocol.SIGMA_PER_STEP_PX * abs(position)
+            tile = protocol.blurred(plane, blur, psf)[
+                tuple(slice(c, c + n) for c, n in zip(corner, protocol.TILE_PX, strict=True))
+            ]
+            for dose in protocol.DOSES:
+                seed = protocol.seed_of(name, corner, position, dose)
+                image = protocol.exposed(tile, dose, np.random.default_rng(seed))
+                yield protocol.FocusFrame(corner, psf, position, dose, image)
 
 
 def network_of(run: str) -> Any:
@@ -210,7 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path)
-    parser.add_argument("which", choices=["clean", "bam", "emps", "emps60"])
+    parser.add_argument("which", choices=list(HOW))
     parser.add_argument("--runs", nargs="+", required=True)
     parser.add_argument("--calibration", type=Path, help="written for clean, read for others")
     parser.add_argument("--scores", type=Path, help="JSON for the card of the model")

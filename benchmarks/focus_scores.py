@@ -4,7 +4,8 @@
 
 CACHE keeps frames and the numbers read from them. ``clean`` are the 28 licence-clean pictures,
 each held out once: its score is that of the mix of its fold, which ``tools/fit_focus_mix.py
-DATA_DIR CACHE2`` left behind. ``bam`` and ``emps`` (``emps60``: 60 of its pictures) are held-out
+DATA_DIR CACHE2`` left behind. ``bam`` and ``emps`` (``emps60``: 60 of its pictures,
+``emps366``: all, two positions and one probe of each) are held-out
 sources, scored by the mix of the package. Intervals of a fold have the width that the other folds
 set; those of held-out sources are as wide as the package gives them (``NEW_SOURCE``), and what
 they would hold at the width for held-out pictures stands behind, after "narrow"; below, the error
@@ -231,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path)
-    parser.add_argument("which", nargs="+", choices=["clean", "bam", "emps", "emps60"])
+    parser.add_argument("which", nargs="+", choices=["clean", "bam", "emps", "emps60", "emps366"])
     parser.add_argument("--mixes", type=Path, required=True, help="folder of fold-0.npz ...")
     parser.add_argument("--measures", action="store_true", help="single measures too")
     parser.add_argument("--network", action="store_true", help="of rows_SET.npz in CACHE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from napari_sem_tools.focus.measures.picture import Picture, picture_of
 from napari_sem_tools.focus.series.curve import fit_bells, fit_parabola, vertex
 from napari_sem_tools.focus.series.series import focus_series
 from napari_sem_tools.focus.series.sharpness import SERIES_MEASURE, sharpness
+from napari_sem_tools.focus.series.verdict import Measured
 from napari_sem_tools.micrograph import Metadata, Micrograph
 
 PLACES = np.arange(-6.0, 7.0, 2.0)
@@ -257,3 +259,26 @@ def test_three_real_frames_are_ranked_in_every_tile_and_the_optimum_lies_outside
         found = focus_series(frames, (-8.324, -13.324, -18.324))
     assert not found.inside
     assert found.suggested_move.position > -8.324
+
+
+def test_brightness_helps_where_noise_decides_and_only_if_it_stays() -> None:
+    places, sharp = np.array([-4.0, 0.0, 4.0]), np.array([1.0, 4.0, 1.2])
+    ground, means = np.array([[2.0, 2.4, 2.2]] * 4).T, np.array([100.0, 110.0, 105.0])
+    tiles = np.stack([sharp[:, None] * ground, ground], axis=1)
+    few = Measured(places, sharp, tiles, np.ones(3, bool), np.full(3, 0.1))
+    over = few.over_brightness(means)
+    assert over.y * means**2 == pytest.approx(tiles[:, 0].mean(axis=1) * over.y[0] * 100**2 / 2)
+    many = dataclasses.replace(few, error=np.full(3, 0.01))
+    for same, seen in ((few, means * [1, 1.5, 1]), (few, -means), (many, means)):
+        assert same.over_brightness(seen) is same
+
+
+def test_three_noisy_frames_are_judged_better_with_their_brightness() -> None:
+    plain, helped = [], []
+    for trial in range(12):
+        focus = float(np.random.default_rng(trial).uniform(-2, 2))
+        looks = [frame(z, focus=focus, dose=5, seed=trial, noise_seed=trial) for z in (-4, 0, 4)]
+        helped.append(abs(focus_series(looks, (-4, 0, 4)).best - focus))
+        shifted = [look.astype(float) + 200 * k for k, look in enumerate(looks)]
+        plain.append(abs(focus_series(shifted, (-4, 0, 4)).best - focus))
+    assert np.mean(helped) < np.mean(plain)

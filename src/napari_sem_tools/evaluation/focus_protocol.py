@@ -249,7 +249,8 @@ def focus_frames(
     corners = focus_tiles(plane, count)
     spreads: tuple[PointSpread, ...] = ("gauss", "disc")
     for psf in spreads if corners else ():
-        planes = [blurred(plane, SIGMA_PER_STEP_PX * step, psf) for step in range(11)]
+        steps = {abs(position) for position in positions}
+        planes = {step: blurred(plane, SIGMA_PER_STEP_PX * step, psf) for step in steps}
         for corner in corners:
             for position in positions:
                 tile = _tile(planes[abs(position)], corner)

@@ -14,7 +14,7 @@ NORMAL_90: Final = 1.6449
 """Half width of 90 % of the normal distribution in standard deviations."""
 
 _CENTRES: Final = 97
-_WIDTHS: Final = 16
+_WIDTHS: Final = 32
 _POWERS: Final = (1.0, 2.0)  # of the bell 1 / (1 + u^2)^p: the tails of detail and of its square
 
 Row = NDArray[np.float64]

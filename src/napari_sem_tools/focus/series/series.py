@@ -111,7 +111,9 @@ def focus_series(
     """Find the best focus of a series of frames of one field.
 
     With five frames or more a bell curve is fitted to the measure, with fewer a parabola to
-    the inverse roots of the sharpest frame and its neighbours.  The interval comes from drawing
+    the inverse roots of the sharpest frame and its neighbours.  Where few frames have few
+    electrons (a standard error of 3 % or more) and much the same brightness, detail is taken
+    over the squared mean, which has less noise than the contrast.  The interval comes from drawing
     the tiles of the frames anew, widened by the scatter of the curve about the bell.
 
     Parameters
@@ -208,14 +210,16 @@ def judge_series(
     looks: list[Sharpness] = []
     rows: list[dict[str, float]] = []
     tiled: list[Row] = []
+    means: list[float] = []
     names = tuple(dict.fromkeys((*measures, decide)))
     for number, image in enumerate(frames):
         stop_if_cancelled(cancel)
         report(progress, number, len(frames), "measuring focus")
-        row, look, tiles = _measure(image, names, decide, score)
+        row, look, tiles, mean = _measure(image, names, decide, score)
         rows.append(row)
         looks.append(look)
         tiled.append(tiles)
+        means.append(mean)
     report(progress, len(frames), len(frames), "measuring focus")
     places, found_unit = _positions(frames, positions)
     order = np.argsort(places, kind="stable")
@@ -230,6 +234,8 @@ def judge_series(
         np.array([looks[i].error if decide == SERIES_MEASURE else 0.0 for i in order]),
         decide == SERIES_MEASURE,
     )
+    if decide == SERIES_MEASURE:
+        measured = measured.over_brightness(np.array([means[i] for i in order]))
     verdict = measured.judge(np.random.default_rng(seed))
     notes = (*_differences(frames), *verdict.warnings)
     return FocusSeries(
@@ -271,8 +277,8 @@ def _is_image(images: Any) -> bool:
 
 def _measure(
     image: Micrograph, names: Sequence[str], decide: str, score: Score | None
-) -> tuple[dict[str, float], Sharpness, Row]:
-    """Measure a frame: the row of the table, its energies, and what is drawn anew (2, n)."""
+) -> tuple[dict[str, float], Sharpness, Row, float]:
+    """Measure a frame: the row of the table, its energies, what is drawn anew (2, n), its mean."""
     picture = picture_of(image)
     look = sharpness(picture)
     row = {SERIES_MEASURE: look.value if look.information else np.nan}
@@ -291,7 +297,7 @@ def _measure(
             "score_low": result.interval[0],
             "score_high": result.interval[1],
         }
-    return {name: float(value) for name, value in row.items()}, look, tiles
+    return {name: float(value) for name, value in row.items()}, look, tiles, picture.mean
 
 
 def _sharper(name: str, values: Row) -> Row:

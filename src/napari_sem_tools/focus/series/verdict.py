@@ -21,6 +21,8 @@ _REPLICATES: Final = 200
 _BELL_FROM: Final = 5  # frames; a bell has four unknowns
 _TRUSTED: Final = 3.0  # standard errors by which the sharpest frame must stand out
 _BEYOND: Final = 1.2  # spacings from the middle of three frames that a parabola is believed
+_NOISY: Final = 0.03  # standard error of a value over it
+_ALIKE: Final = 1.3  # brightest over darkest frame; settings stayed as they were
 _SYSTEMATIC: Final = 0.01  # of the spacing: the curve is no exact bell
 _FORM: Final = 0.03  # of the spacing: three logarithms lie on no exact parabola
 _DRAWN: Final = 201  # points of the fitted curve
@@ -67,6 +69,34 @@ class Measured:
     useful: NDArray[np.bool_]
     error: Row
     root: bool = True
+
+    def over_brightness(self, means: Row) -> Measured:
+        """Take detail over the squared mean grey value where that is the surer.
+
+        Parameters
+        ----------
+        means : float64 array (n,)
+            Mean grey value of each frame.
+
+        Returns
+        -------
+        Measured
+            The same, unless there are few frames, noise decides, and the brightness hardly
+            differs: the squared mean cancels gain alone, and needs a black level that stays.
+        """
+        good = self.useful & np.isfinite(self.y) & (self.y > 0)
+        if len(self.x) >= _BELL_FROM or not good.all() or means.min() <= 0:
+            return self
+        noisy = np.max(self.error / self.y) > _NOISY
+        if not noisy or means.max() > _ALIKE * means.min():
+            return self
+        ground = np.nanmean(self.tiles[:, 1], axis=1)
+        scale = np.median(ground / means**2)  # so that values stay of the same size
+        over = scale * means**2
+        tiles = self.tiles.copy()
+        tiles[:, 1] = np.where(np.isfinite(tiles[:, 1]), over[:, None], np.nan)
+        change = ground / over
+        return dataclasses.replace(self, y=self.y * change, error=self.error * change, tiles=tiles)
 
     def judge(self, rng: np.random.Generator) -> Verdict:
         """Find the best position."""
