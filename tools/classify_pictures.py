@@ -101,13 +101,13 @@ def draw_classify(
     classify.tabs.setCurrentWidget(classify.teach)
     classify.teach.embedding.setCurrentText("texture")  # the same picture with and without PyTorch
     classify.teach.take_paths([place / "examples"])
-    pump(until=lambda: not classify.work.running)
+    pump(until=lambda: not classify.work.running, limit=300)
     classify.run_button.click()
-    pump(until=lambda: not classify.work.running)
+    pump(until=lambda: not classify.work.running, limit=300)
     classify.teach._tops()[1].setExpanded(True)
     draw_widget(opened, "classify", folder, "-teach")
     classify.files.take_paths([place / "new"])
-    pump(until=lambda: not classify.work.running)
+    pump(until=lambda: not classify.work.running, limit=300)
     box = classify.files.box
     box.view.choose_row(1)
     box.correct("agglomerates")
@@ -117,7 +117,7 @@ def draw_classify(
     draw_widget(opened, "classify", folder, "-gallery")
     classify.tabs.setCurrentWidget(classify.image)
     classify.open_file(place / "new" / "rods_01.tif")
-    pump(until=lambda: classify.image.answer is not None)
+    pump(until=lambda: classify.image.answer is not None, limit=300)
     classify.viewer.reset_view()
     draw_widget(opened, "classify", folder)
 
@@ -141,13 +141,13 @@ def draw_catalogue(
     draw_widget(opened, "catalogue", folder, "-add")
     page = catalogue.find
     catalogue.tabs.setCurrentWidget(page)
-    pump(until=lambda: not catalogue.work.running)
+    pump(until=lambda: not catalogue.work.running, limit=300)
     page.naming.line.take_taught(opened["classify"][1].judge.load())
     page.naming.do("go")
-    pump(2.0, until=lambda: not catalogue.work.running)
+    pump(2.0, until=lambda: not catalogue.work.running, limit=300)
     page.what.setCurrentIndex(page.what.findData("view"))
     catalogue.run_button.click()
-    pump(2.0, until=lambda: not catalogue.work.running)
+    pump(2.0, until=lambda: not catalogue.work.running, limit=300)
     draw_widget(opened, "catalogue", folder)
     page.filters.setChecked(True)
     page.gallery.setChecked(True)
@@ -155,7 +155,7 @@ def draw_catalogue(
     draw_widget(opened, "catalogue", folder, "-filters")
     catalogue.tabs.setCurrentWidget(catalogue.map)
     catalogue.run_button.click()
-    pump(2.0, until=lambda: not catalogue.work.running)
+    pump(2.0, until=lambda: not catalogue.work.running, limit=300)
     points = catalogue.map.points
     points.at = points.table.index[5]
     points.ring(points.at)
