@@ -254,7 +254,8 @@ def small_likeness(pictures: Vectors, groups: NDArray[np.str_], names: NDArray[n
 def out_of_domain(tasks: Tasks, task: str, others: Vectors, signs: NDArray[np.bool_]) -> str:
     """Tell other pictures from held-out crops of the source, by distance and by signs."""
     mine = tasks.crops.task == task
-    vectors = tasks.vectors[OURS][mine]
+    known_by = EMBEDDINGS[OURS].known_by
+    vectors, others = known_by(tasks.vectors[OURS][mine]), known_by(others)
     _, groups = np.unique(tasks.crops.group[mine], return_inverse=True)
     own = left_out_distances(vectors, vectors, groups)
     limit = far_limit(own, 95.0)

@@ -99,6 +99,18 @@ def test_categories_remember_by_which_embedding_they_were_taught():
     assert mine.identity == EMBEDDINGS["learned"].identity
 
 
+def test_what_is_unknown_is_told_by_the_numbers_that_were_not_trained_to_tell():
+    row = EMBEDDINGS["learned"]
+    vectors = np.random.default_rng(0).normal(size=(3, row.dimension)).astype(np.float32)
+    part = row.known_by(vectors)
+    assert part.shape == (3, 128)
+    assert np.linalg.norm(part, axis=1) == pytest.approx(1, abs=1e-5)
+    other = vectors.copy()
+    other[:, 128:] = 7
+    assert np.array_equal(row.known_by(other), part)
+    assert EMBEDDINGS["texture"].known_by(vectors) is vectors
+
+
 @pytest.mark.torch
 def test_a_network_that_cannot_run_is_named(monkeypatch):
     from napari_sem_tools import models

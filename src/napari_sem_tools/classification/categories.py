@@ -113,7 +113,8 @@ class Categories:
         Judgement
         """
         chance = softmax(self.head.scores(queries), self.temperature)
-        distance, example = nearest(queries, self.examples.vectors)
+        known_by = embedding_row(self.embedding).known_by
+        distance, example = nearest(known_by(queries), known_by(self.examples.vectors))
         kept = conformal_sets(chance, self.limits)
         return Judgement(chance, kept, distance, distance <= self.far, example)
 

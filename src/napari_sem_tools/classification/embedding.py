@@ -60,6 +60,9 @@ class Embedding:
         Optional extra that must be installed; empty for none.
     network : str
         Packaged model whose features are used, ``name/version``; part of the identity.
+    telling : int
+        How many numbers, from the first, tell what is like nothing known; 0: all.  Numbers that
+        were trained to tell a few things apart do not notice what they were never asked.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Embedding:
     version: int = 1
     needs: str = ""
     network: str = ""
+    telling: int = 0
 
     @functools.cached_property
     def identity(self) -> str:
@@ -81,6 +85,24 @@ class Embedding:
             content += json.loads(card.read_bytes())["weights"]["sha256"].encode()
         digest = f"-{hashlib.sha256(content).hexdigest()[:12]}" if content else ""
         return f"{self.name}-{self.version}{digest}"
+
+    def known_by(self, vectors: Vector) -> Vector:
+        """Return the part of vectors by which it is told whether they are like what is known.
+
+        Parameters
+        ----------
+        vectors : float32 array (n, dimension)
+
+        Returns
+        -------
+        float32 array (n, telling)
+            Of length 1.
+        """
+        if not self.telling:
+            return vectors
+        part = vectors[:, : self.telling]
+        length = np.linalg.norm(part, axis=1, keepdims=True)
+        return np.asarray(part / np.maximum(length, 1e-12), np.float32)
 
     def load(self) -> Callable[[Map], Vector]:
         """Return the function that turns a field into a vector."""
@@ -105,6 +127,7 @@ EMBEDDINGS: Final[Mapping[str, Embedding]] = {
             fitted="learned.npz",
             needs="torch",
             network="embedding/1.0.0",
+            telling=128,
         ),
     )
 }

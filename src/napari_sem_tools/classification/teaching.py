@@ -142,7 +142,10 @@ def teach_vectors(
     _, _, name, strength, scores, temperature = best
     chance = softmax(scores, temperature)
     count = len(examples.names)
-    apart = left_out_distances(examples.queries, examples.vectors, examples.groups)
+    known_by = embedding_row(model).known_by
+    apart = left_out_distances(
+        known_by(examples.queries), known_by(examples.vectors), examples.groups
+    )
     return Categories(
         examples,
         model,
