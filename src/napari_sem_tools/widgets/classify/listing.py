@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from napari_sem_tools.widgets.panel import wrapped_label
 __all__ = ["FilesBox"]
 
 _LATE_MS, _TYPING_MS = 120, 250
+_REST = 10  # times what showing the list takes, between two of them while files come in
 _MOST_OPENED = 12
 _DIGITS = 9
 _COLUMNS = (
@@ -182,7 +184,7 @@ class FilesBox(QWidget):
     def refresh(self, *_: Any) -> None:
         """Show what came, was corrected or was filtered."""
         self._late.stop()
-        files = self.files
+        started, files = time.perf_counter(), self.files
         try:
             places = files.shown(
                 self.which.currentText(), self.filter.text(), str(self.of.currentData() or "")
@@ -193,6 +195,8 @@ class FilesBox(QWidget):
         self.model.show_table(files.table, places)
         self.show_state()
         self.changed.emit()
+        spent = 1e3 * (time.perf_counter() - started)
+        self._late.setInterval(max(_LATE_MS, round(_REST * spent)))  # long lists: less often
 
     def show_state(self) -> None:
         """Say how many files there are, and offer what can be done with them."""
