@@ -236,6 +236,17 @@ def test_weights_that_are_not_free_are_refused_until_their_licence_is_named(fold
         plan_of(folder, registry, weights="a.safetensors")
 
 
+def test_pictures_of_large_sets_lie_in_a_file_and_are_the_same(folder, registry, monkeypatch):
+    from napari_sem_tools.training.classification import looking
+
+    plan = plan_of(folder, registry, duplicates=0.0)
+    monkeypatch.setattr(looking, "_MOST_IN_MEMORY", 100)
+    mapped = plan_of(folder, registry, duplicates=0.0)
+    assert isinstance(mapped.seen.pictures, np.memmap)
+    assert np.array_equal(plan.seen.pictures, mapped.seen.pictures)
+    assert plan.identity == mapped.identity
+
+
 def source(**changes):
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (40, 24, 32), np.uint8)

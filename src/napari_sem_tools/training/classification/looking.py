@@ -6,6 +6,7 @@ import collections
 import dataclasses
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
@@ -25,6 +26,7 @@ __all__ = ["Fault", "LookedAt", "look_at_all"]
 
 _READERS: Final = min(4, os.cpu_count() or 1)
 _NAMED: Final = 5
+_MOST_IN_MEMORY: Final = 1 << 30  # bytes of pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,27 +104,44 @@ def look_at_all(
         No image can be used.
     Cancelled
     """
-    kept, seen, faults = [], [], []
+    kept: list[ListedImage] = []
+    faults: list[Fault] = []
+    digests: list[str] = []
+    pictures = _room((len(images), look.rows, look.columns))
+    thumbs = np.empty((len(images), *THUMB), np.float32)
+    vectors: list[NDArray[np.float32]] = []
     for number, (image, future) in enumerate(_opened(images, look, compare)):
         stop_if_cancelled(cancel)
         report(progress, number, len(images), "reading the images")
         try:
-            seen.append(future.result())
-            kept.append(image)
+            seen = future.result()
         except SemError as error:
             faults.append(Fault(image.name, error.message))
+            continue
+        pictures[len(kept)], thumbs[len(kept)] = seen.picture, seen.thumb
+        digests.append(seen.digest)
+        vectors.append(seen.vector)
+        kept.append(image)
     if not kept:
         raise InvalidTrainingSet(
             "No image of the set can be used: " + "; ".join(str(fault) for fault in faults[:_NAMED])
         )
     return LookedAt(
         tuple(kept),
-        np.stack([one.picture for one in seen]),
-        [one.digest for one in seen],
-        np.stack([one.thumb for one in seen]),
-        np.stack([one.vector for one in seen]),
+        pictures[: len(kept)],
+        digests,
+        thumbs[: len(kept)],
+        np.stack(vectors),
         tuple(faults),
     )
+
+
+def _room(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Make room for pictures: in memory, or for many in a file without a name."""
+    if np.prod(shape, dtype=np.int64) <= _MOST_IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    with tempfile.TemporaryFile() as file:  # the map keeps it; nothing is left behind
+        return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
 def _opened(
