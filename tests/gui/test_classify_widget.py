@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from classify_parts import KINDS, drop, fill, picture, write_kinds
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_sem_tools.classification import read_categories, teach
+from napari_sem_tools.classification import heat_map, read_categories, teach
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.micrograph import Calibration, Micrograph
 from napari_sem_tools.widgets.classify import choice, judges, listing, looking
@@ -321,8 +322,10 @@ def test_a_network_says_where_it_looked_and_taught_categories_cannot(
     real = judges.classify
     monkeypatch.setattr(judges, "classify", lambda images, _: real(images, taught))
     asked: list[tuple[str, str | None]] = []
+    signature = inspect.signature(heat_map)
 
     def looked(image: Micrograph, name: str, *, category: str | None) -> np.ndarray:
+        signature.bind(image, name, category=category)  # what stands in for it takes the same
         asked.append((name, category))
         heat = np.linspace(0, 1, image.shape[1], dtype=np.float32)
         return np.tile(heat, (image.shape[0], 1))
