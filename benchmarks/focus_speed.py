@@ -23,6 +23,7 @@ from skimage.measure import blur_effect
 
 from napari_sem_tools.focus.measures.picture import picture_of
 from napari_sem_tools.focus.measures.table import LIVE_MEASURES, measures_of
+from napari_sem_tools.focus.mix import read_mix
 from napari_sem_tools.focus.network import read_picture
 from napari_sem_tools.models.architectures import build
 from napari_sem_tools.simulation.training_scene import training_scene
@@ -73,6 +74,7 @@ def rows(image: np.ndarray, model: str) -> dict[str, Callable[[], Any]]:
         "live measures": measures,
         f"network {model}": network,
         "measures and network": both,
+        "mix (not live)": lambda: read_mix().of_picture(picture_of(image)),
         "blur_effect (scikit-image)": lambda: blur_effect(image),
         "Laplacian variance": laplacian(image),
         "ResNet-18 of the paper": paper(image),

@@ -27,9 +27,11 @@ _HEAD = """# Focus: score and measures
 focused image; 0 from 4 px on. Beside it stand the added blur in px and nm, the signal-to-noise
 ratio, the contrast, and the reasons in words. The data bar and burnt-in letters are left out.
 
-- `mix` joins about 190 numbers of each tile of 240 x 320 px (spectrum over its noise, derivatives
-  at five scales, widths of the strongest edges, sharpest and dullest parts, autocovariance) by a
-  few small perceptrons. It needs NumPy and SciPy.
+- `mix` joins about 220 numbers of each tile of 240 x 320 px (spectrum over its noise, derivatives
+  at five scales, widths of the strongest edges, sharpest and dullest parts, autocovariance,
+  energies over the range of grey values) by a few small perceptrons and by boosted trees, half
+  and half; the trees, which saw no blur beyond the scale, say nothing at its lower end. It needs
+  NumPy and SciPy.
 - `network` is the small network of the package. It needs PyTorch.
 - `auto` is both where PyTorch and the model are at hand, else the mix.
 - `both` is the mean of the two. Their errors differ, so that it is the surest for a single image;
