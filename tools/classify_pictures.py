@@ -1,6 +1,7 @@
 """The pictures of Classify and Catalogue; `make_widget_pictures.py` calls `draw`.
 
-Simulated images of three kinds (spheres, rods, agglomerates) stand for a collection.
+Simulated images of three kinds (spheres, rods, agglomerates) stand for a collection.  The variable
+SEM_THEME chooses ``light`` instead of ``dark``, SEM_PLACE a folder that keeps the simulated images.
 """
 
 from __future__ import annotations
