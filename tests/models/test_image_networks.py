@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 
@@ -125,8 +126,6 @@ def test_every_published_network_has_a_whole_hash_and_a_licence():
 @pytest.mark.torch
 @pytest.mark.usefixtures("networks_extra")
 def test_a_published_network_is_fed_and_answers_as_its_authors_say(registry, tmp_path, monkeypatch):
-    import dataclasses
-
     import torch
     import torchvision
 
@@ -202,6 +201,13 @@ def test_a_network_of_timm_begins_with_given_weights_learns_its_head_and_shows_w
     card = learn(plan, tmp_path / "run", "mine", store, tell=lambda event: said.append(event.text))
     assert any("Weights of the licence Apache-2.0" in text for text in said)
     assert any(data.licence == "Apache-2.0" for data in card.training_data)
+    assert card.licence == "LicenseRef-own"
+    bound = dataclasses.replace(
+        plan,
+        settings=wish.replace(weights_licence="CC-BY-NC-4.0", accept_licence="CC-BY-NC-4.0"),
+    )
+    card = learn(bound, tmp_path / "bound", "bound", store)
+    assert card.licence == "CC-BY-NC-4.0"  # what was made of such weights is bound by it too
     held = load_file(tmp_path / "run" / "best.safetensors")
     encoder = {k: v for k, v in theirs.state_dict().items() if not k.startswith("head.fc")}
     same = [k for k, v in encoder.items() if f"network.{k}" in held]

@@ -230,6 +230,8 @@ def test_weights_that_are_not_free_are_refused_until_their_licence_is_named(fold
         plan_of(folder, registry, **wish)
     assert "accept_licence" in error.value.hint
     assert plan_of(folder, registry, **wish, accept_licence="CC-BY-NC-4.0")
+    with pytest.raises(InvalidSettings, match="not both"):
+        plan_of(folder, registry, **wish, start="my-model")
     with pytest.raises(InvalidSettings, match="SHA-256"):
         plan_of(folder, registry, weights="https://example.org/a.safetensors")
     with pytest.raises(UntrustedModel, match="LicenseRef-unknown"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
@@ -237,7 +238,7 @@ def _kept(row: Published, raw: bytes) -> ModelCard:
         arguments=row.arguments,
         weights=describe(raw),
         licence=row.licence,
-        created="2026-01-01",
+        created=datetime.date.today().isoformat(),
         outputs=tuple(OutputChannel(one, "", "softmax") for one in row.categories),
         classes=tuple(
             OutputClass(one, colour) for one, colour in zip(row.categories, _COLOURS, strict=True)

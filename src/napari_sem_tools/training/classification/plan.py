@@ -305,6 +305,11 @@ def _start(settings: ClassificationTraining, store: Store) -> ModelCard | None:
     """Find the model that is gone on from."""
     if settings.start in ("none", ""):
         return None
+    if settings.weights not in ("none", ""):
+        raise InvalidSettings(
+            "A training goes on from a model (start) or begins with weights, not both.",
+            hint="Set one of them to none.",
+        )
     card = store.find(settings.start).card
     if card.task != "classification" or "named" not in card.arguments:
         raise InvalidSettings(f"{card.key} is no model that a training of categories made.")

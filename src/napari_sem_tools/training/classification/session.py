@@ -15,6 +15,7 @@ from napari_sem_tools.classification.confidence import softmax
 from napari_sem_tools.evaluation.classes_of_images import ImageClassScores
 from napari_sem_tools.files import json_text, write_text
 from napari_sem_tools.models.card import ModelCard, Score, TrainingData, WeightsFile
+from napari_sem_tools.models.licences import is_free
 from napari_sem_tools.models.store import Store
 from napari_sem_tools.tasks import Cancel
 from napari_sem_tools.training.classification.finishing import (
@@ -228,7 +229,7 @@ class ClassificationSession(Session):
             architecture=ARCHITECTURE,
             arguments=json.loads(json.dumps(self.arguments)),
             weights=weights,
-            licence=self.licence,
+            licence=self._licence(),
             created=datetime.date.today().isoformat(),
             input=plan.input_spec,
             outputs=plan.outputs,
@@ -238,6 +239,12 @@ class ClassificationSession(Session):
             description=text[:_MOST_TEXT],
             code_version=__version__,
         )
+
+    def _licence(self) -> str:
+        """Return the user's licence, unless what it begins with is bound by one of its own."""
+        plan = self.plan
+        earlier = plan.start.licence if plan.start else weights_licence(plan.settings, plan.network)
+        return self.licence if not earlier or is_free(earlier) else earlier
 
     def _scores(self) -> tuple[Score, ...]:
         """List the scores with what they were measured on."""
