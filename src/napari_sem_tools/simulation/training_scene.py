@@ -244,9 +244,11 @@ def enlarged_scene(seed: int | tuple[int, ...], *, size_px: int = 512) -> Traini
         seed, size_px=size_px // 2, diameters_px=_TO_ENLARGE_PX, arrangements=_STACKED_WEIGHTS
     )
     image = rescale(scene.image.astype(np.float32), 2, order=1, mode="edge")
-    labels, ignore = (each.repeat(2, 0).repeat(2, 1) for each in (scene.labels, scene.ignore))
     return dataclasses.replace(
-        scene, image=np.rint(image).astype(np.uint8), labels=labels, ignore=ignore
+        scene,
+        image=np.rint(image).astype(np.uint8),
+        labels=scene.labels.repeat(2, 0).repeat(2, 1),
+        ignore=scene.ignore.repeat(2, 0).repeat(2, 1),
     )
 
 
