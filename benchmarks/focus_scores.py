@@ -147,16 +147,16 @@ def after_teaching(frames: Frames, score: NDArray[np.floating], count: int) -> s
     rng, found = np.random.default_rng(0), []
     for picture in np.unique(frames.picture):
         own = np.flatnonzero(frames.picture == picture)
-        for _ in range(TAUGHT_DRAWS):
+        for _ in range(TAUGHT_DRAWS if len(own) >= count else 0):
             shown = rng.choice(own, count, replace=False)
             learned = recalibrate(np.clip(score[shown], 0, 10), frames.truth[shown])
             other = frames.picture != picture
             error = np.asarray(learned(np.clip(score[other], 0, 10))) - frames.truth[other]
             found.append(np.sqrt(np.average(error**2, weights=frames.weight[other])))
+    if not found:
+        return f"  {count} frames of one picture: there are not so many"
     low, middle, high = np.quantile(found, [0.1, 0.5, 0.9])
-    return (
-        f"  {count} frames of one picture taught: {middle:.2f} (10 to 90 %: {low:.2f}-{high:.2f})"
-    )
+    return f"  {count} frames of one picture taught: {middle:.2f} (10-90 %: {low:.2f}-{high:.2f})"
 
 
 def by_course(
