@@ -32,6 +32,7 @@ SHAPES = {
     "resnet18-small": (IMAGE, (2, 256)),
     "simple-cnn": ((1, 1, 299, 299), (1, 128)),
     "classifier": (IMAGE, (2, 2 + 256)),
+    "embedding-fcn": ((2, 1, 64, 96), (2, 128)),
     "resnet18-focus": (IMAGE, (2, 1)),
     "focus-fcn": ((2, 3, 48, 80), (2, 26, 3, 5)),
     "wgan-outlines": ((2, 128), (2, 1, 64, 64)),
