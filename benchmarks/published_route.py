@@ -3,7 +3,7 @@
     python benchmarks/published_route.py DATA_DIR FOLDER [--steps 600] [--sets emps bam]
 
 Renders 300 scenes of 384 px (seed 2621) into FOLDER, trains the training `multires` on them
-(Rühle et al. 2021: weighted cross-entropy, Adam 1e-3, flips; here four crops of 256 px a step,
+(Rühle et al. 2021: weighted cross-entropy, Adam 1e-3, flips; here four crops of 128 px a step,
 particle or not) and scores it as `network_scores.py` does: default settings, which for such a
 network means the watershed of the distance to the ground.  No real image trains.  The published
 workflow learns from images that a CycleGAN made look real; the simulated ones stand for them.
@@ -55,7 +55,7 @@ def main() -> int:
     args = parser.parse_args()
     draw(args.folder / "pictures")
     settings = TRAININGS["multires"].settings.replace(
-        crop_px=256, batch=4, steps_per_epoch=STEPS_PER_EPOCH, threads=1,
+        crop_px=128, batch=4, steps_per_epoch=STEPS_PER_EPOCH, threads=1,
         epochs=max(1, args.steps // STEPS_PER_EPOCH), validation_share=0.05,
     )  # fmt: skip
     with own_registry(args.folder / "home"):
