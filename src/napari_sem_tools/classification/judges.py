@@ -7,22 +7,18 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from napari_sem_tools.classification.categories import Categories, Judgement, read_categories
 from napari_sem_tools.classification.embedding import embed_parts
 from napari_sem_tools.classification.field import texture_field
+from napari_sem_tools.classification.look import PARTS, WHOLE
 from napari_sem_tools.errors import InvalidSettings, UnreadableFile
 from napari_sem_tools.micrograph import Micrograph
 
-__all__ = ["PARTS", "Judge", "TaughtJudge", "opened"]
-
-PARTS: Final = tuple((0.5, down, right) for down in (0.0, 1.0) for right in (0.0, 0.5, 1.0))
-"""The parts of an image that vote: six halves of its sides."""
-
-_WHOLE: Final = (1.0, 0.0, 0.0)
+__all__ = ["Judge", "TaughtJudge", "opened"]
 
 
 class Judge(Protocol):
@@ -95,7 +91,7 @@ class TaughtJudge:
         Judgement
             A row for each look.
         """
-        chosen = (_WHOLE, *PARTS) if parts else (_WHOLE,)
+        chosen = (WHOLE, *PARTS) if parts else (WHOLE,)
         looks = embed_parts(texture_field(record), chosen, model=self.categories.embedding)
         return self.categories.judge(looks)
 

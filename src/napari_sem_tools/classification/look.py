@@ -13,13 +13,18 @@ from napari_sem_tools.classification.field import field_box
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.settings import Settings, described
 
-__all__ = ["WHOLE", "Look", "counted", "picture_of", "shown_box"]
+__all__ = ["PARTS", "WHOLE", "Look", "counted", "picture_of", "shown_box"]
 
 Picture = NDArray[np.uint8]
 Part = tuple[float, float, float]
 
 WHOLE: Final[Part] = (1.0, 0.0, 0.0)
 """All of the field: side as a share, and where the part lies from above and from the left."""
+
+PARTS: Final[tuple[Part, ...]] = tuple(
+    (0.5, down, right) for down in (0.0, 1.0) for right in (0.0, 0.5, 1.0)
+)
+"""The parts of an image that vote: six halves of its sides."""
 
 _LEAST_PX: Final = 2  # of a part; smaller ones cannot be enlarged
 _GREY_PIXELS: Final = 1 << 18  # that percentiles are taken of: more say nothing more

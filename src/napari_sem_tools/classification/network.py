@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from napari_sem_tools.classification.categories import Judgement
 from napari_sem_tools.classification.confidence import conformal_sets
 from napari_sem_tools.classification.domain import nearest
-from napari_sem_tools.classification.judges import PARTS
-from napari_sem_tools.classification.look import WHOLE, Look, picture_of
+from napari_sem_tools.classification.look import PARTS, WHOLE, Look, picture_of
 from napari_sem_tools.micrograph import Micrograph
 
 __all__ = ["TrainedJudge", "as_input", "lent_judge"]

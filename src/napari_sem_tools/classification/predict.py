@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.classification.categories import Categories
-from napari_sem_tools.classification.judges import PARTS, Judge, TaughtJudge, opened
+from napari_sem_tools.classification.judges import Judge, TaughtJudge, opened
 from napari_sem_tools.classification.ledger import Ledger, opened_ledger
+from napari_sem_tools.classification.look import PARTS
 from napari_sem_tools.classification.signs import seen_signs
 from napari_sem_tools.errors import Cancelled, SemError
 from napari_sem_tools.reading.inputs import as_micrograph, list_files
