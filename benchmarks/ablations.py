@@ -1,16 +1,16 @@
 """What each part of the training is worth, at a fixed budget and with a small network.
 
-    python benchmarks/ablations.py FOLDER [DATA_DIR] [--rows base "no letters" ...] [--steps 600]
+    python benchmarks/ablations.py FOLDER [DATA_DIR] [--rows base "no letters" ...] [--steps 1500]
 
 Renders 250 scenes of 384 px for each kind of scene that is asked for into FOLDER (seed 2611),
 trains each row from nothing with the loop of the shipped model (four crops of 192 px a step, one
-cycle, one process, seed 26; base: 1.7 million parameters), and segments 40 pictures that were simulated with
-another seed (777, of the full range of sizes, letters on every second) and the openly licensed
-sets with truth under DATA_DIR, with all looks fused (`scale_choice.py`; the judge is that of the
-package).  Real crops for the row "real pictures added" come from powder and TEM nanoparticles,
-which are then not scored.  A row says AP@0.5 / PQ and the difference of AP@0.5 to base over the
-same pictures with its 95 % bootstrap interval (2000 draws, seed 0).  `--keep FILE` writes a line
-per finished row and goes on from it.
+cycle, one process, seed 26; base: 1.7 million parameters), and segments 40 pictures that were
+simulated with another seed (777, of the full range of sizes, letters on every second) and the
+openly licensed sets with truth under DATA_DIR, with all looks fused (`scale_choice.py`; the judge
+is that of the package).  Real crops for the row "real pictures added" come from powder and TEM
+nanoparticles, which are then not scored.  A row says AP@0.5 / PQ and the difference of AP@0.5 to
+base over the same pictures with its 95 % bootstrap interval (2000 draws, seed 0).  `--keep FILE`
+writes a line per finished row and goes on from it.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="where scenes are rendered")
     parser.add_argument("data_dir", type=Path, nargs="?")
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=ROWS)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--keep", type=Path, help="file of finished rows, to go on from")
     args = parser.parse_args()
     kept = KeptRuns(args.keep)

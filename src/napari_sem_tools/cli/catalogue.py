@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
             "--embedding",
             metavar="NAME",
             default="auto",
-            help="what likeness is worked out from (default auto: learned where PyTorch is there, else texture); none: no vectors",
+            help="what likeness is worked out from (default auto: learned where PyTorch is there, "
+            "else texture); none: no vectors",
         )
         add(own)
         own.add_argument("--json", action="store_true", help="write JSON, for machines")
