@@ -348,7 +348,7 @@ def test_a_map_of_neighbours_needs_its_library_and_says_which(tmp_path: Path, mo
 
 @pytest.mark.slow
 def test_a_map_of_neighbours_keeps_groups_together_and_is_the_same_again(tmp_path: Path) -> None:
-    pytest.importorskip("umap")
+    pytest.importorskip("umap", reason="umap-learn is not installed; it comes with the extra maps")
     rng = np.random.default_rng(0)
     middles = np.repeat(np.eye(8, dtype=np.float32)[:3], 20, axis=0)
     bulk(tmp_path / "index", middles + rng.normal(0, 0.05, (60, 8)).astype(np.float32))
