@@ -123,8 +123,11 @@ def look_at_all(
         vectors.append(seen.vector)
         kept.append(image)
     if not kept:
+        each = list(dict.fromkeys(str(fault) for fault in faults))  # a CSV may name one twice
         raise InvalidTrainingSet(
-            "No image of the set can be used: " + "; ".join(str(fault) for fault in faults[:_NAMED])
+            "No image of the set can be used: " + "; ".join(each[:_NAMED]),
+            hint="Give a folder with a folder per category, or a CSV with the columns path and "
+            "category.",
         )
     return LookedAt(
         tuple(kept),
