@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -16,8 +15,6 @@ from napari_sem_tools.evaluation.classes_of_images import ImageClassScores
 from napari_sem_tools.files import json_text, write_text
 from napari_sem_tools.models.card import ModelCard, Score, TrainingData, WeightsFile
 from napari_sem_tools.models.licences import is_free
-from napari_sem_tools.models.store import Store
-from napari_sem_tools.tasks import Cancel
 from napari_sem_tools.training.classification.finishing import (
     cross_tempered,
     finish,
@@ -37,7 +34,7 @@ from napari_sem_tools.training.classification.pictures import PictureSource
 from napari_sem_tools.training.classification.plan import ClassificationPlan, weights_licence
 from napari_sem_tools.training.classification.records import write_records
 from napari_sem_tools.training.classification.unfreezing import Layers
-from napari_sem_tools.training.running.course import Session, Tell, go_through
+from napari_sem_tools.training.running.course import Session
 from napari_sem_tools.training.running.events import TrainingEvent
 from napari_sem_tools.training.running.judging import Verdict
 from napari_sem_tools.training.running.learner import Learner, Pace
@@ -59,56 +56,6 @@ _METRICS: Final = {
 }
 _SCORES: Final = "scores.json"
 _MOST_TEXT: Final = 3500
-
-
-def learn(
-    plan: ClassificationPlan,
-    folder: Path,
-    name: str,
-    store: Store,
-    *,
-    licence: str = "LicenseRef-own",
-    overwrite: bool = False,
-    tell: Tell | None = None,
-    cancel: Cancel | None = None,
-) -> ModelCard:
-    """Train as planned, in this process; go on where an earlier run in the folder stopped.
-
-    Parameters
-    ----------
-    plan : ClassificationPlan
-    folder : Path
-        For ``checkpoint.pt``, ``best.safetensors``, ``log.csv``, ``card.json``, ``split.csv``,
-        ``predictions.csv``, ``review.csv`` and ``scores.json``.
-    name : str
-        Of the model.
-    store : Store
-        That the model goes to.
-    licence : str
-        Of the weights and the images.
-    overwrite : bool
-        Begin anew, whatever is in the folder.
-    tell : callable, optional
-        Is given every `TrainingEvent`.
-    cancel : callable, optional
-        When it returns True the best so far is kept in the registry.
-
-    Returns
-    -------
-    ModelCard
-
-    Raises
-    ------
-    Cancelled, OutputExists, SemError
-        As `course.go_through` says.
-    """
-
-    def begin() -> Session:
-        """Build the network and the source of pictures."""
-        told = tell or _nobody
-        return ClassificationSession(plan, folder, name, store, licence, told, cancel=cancel)
-
-    return go_through(plan, folder, store, begin, overwrite=overwrite)
 
 
 class ClassificationSession(Session):
@@ -314,5 +261,5 @@ class ClassificationSession(Session):
         )
 
 
-def _nobody(event: TrainingEvent) -> None:
-    """Listen to nothing."""
+learn = ClassificationSession.learn
+"""Train as planned: see `Session.learn`."""

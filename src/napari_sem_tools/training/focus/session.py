@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,13 @@ from napari_sem_tools._version import __version__
 from napari_sem_tools.focus.network import scores_of, with_conditions
 from napari_sem_tools.models.card import ModelCard, Score, TrainingData, WeightsFile
 from napari_sem_tools.models.store import Store
-from napari_sem_tools.tasks import Cancel, stop_if_cancelled
+from napari_sem_tools.tasks import stop_if_cancelled
 from napari_sem_tools.training.focus.frames import Drawing, FrameSource, SharpPicture
 from napari_sem_tools.training.focus.losses import focus_loss, score_loss
 from napari_sem_tools.training.focus.plan import FocusPlan, JudgedPicture
 from napari_sem_tools.training.focus.scored import ScoredSource, centre, scaled
 from napari_sem_tools.training.focus.truths import PLANES
-from napari_sem_tools.training.running.course import Session, Tell, go_through
+from napari_sem_tools.training.running.course import Session
 from napari_sem_tools.training.running.events import TrainingEvent
 from napari_sem_tools.training.running.judging import Verdict
 from napari_sem_tools.training.running.learner import Learner, Pace
@@ -35,55 +34,6 @@ _METRICS = {
     "spearman": "Spearman",
     "rmse of a constant": "RMSE of a constant",
 }
-
-
-def learn(
-    plan: FocusPlan,
-    folder: Path,
-    name: str,
-    store: Store,
-    *,
-    licence: str = "LicenseRef-own",
-    overwrite: bool = False,
-    tell: Tell | None = None,
-    cancel: Cancel | None = None,
-) -> ModelCard:
-    """Train as planned, in this process; go on where an earlier run in the folder stopped.
-
-    Parameters
-    ----------
-    plan : FocusPlan
-    folder : Path
-        For ``checkpoint.pt``, ``best.safetensors``, ``log.csv`` and ``card.json``.
-    name : str
-        Of the model.
-    store : Store
-        That the model goes to.
-    licence : str
-        Of the weights and the images.
-    overwrite : bool
-        Begin anew, whatever is in the folder.
-    tell : callable, optional
-        Is given every `TrainingEvent`.
-    cancel : callable, optional
-        When it returns True the best so far is kept in the registry.
-
-    Returns
-    -------
-    ModelCard
-
-    Raises
-    ------
-    Cancelled, OutputExists, SemError
-        As `course.go_through` says.
-    """
-
-    def begin() -> Session:
-        """Build the network and the source of frames."""
-        told = tell or _nobody
-        return FocusSession(plan, folder, name, store, licence, told, cancel=cancel)
-
-    return go_through(plan, folder, store, begin, overwrite=overwrite)
 
 
 class FocusSession(Session):
@@ -286,5 +236,5 @@ def _fill(network: Any, start: ModelCard, store: Store) -> None:
     network.load_state_dict({name: value.to(own[name].dtype) for name, value in found.items()})
 
 
-def _nobody(event: TrainingEvent) -> None:
-    """Listen to nothing."""
+learn = FocusSession.learn
+"""Train as planned: see `Session.learn`."""

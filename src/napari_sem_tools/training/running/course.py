@@ -30,7 +30,7 @@ from napari_sem_tools.training.running.judging import Verdict
 from napari_sem_tools.training.running.learner import Learner, load_checkpoint, save_checkpoint
 from napari_sem_tools.training.running.logs import LOG, Curves, write_log
 
-__all__ = ["Batches", "Course", "Plan", "Session", "Tell", "go_through"]
+__all__ = ["Batches", "Course", "Plan", "Session", "Tell"]
 
 CHECKPOINT, BEST, CARD, RUN = "checkpoint.pt", "best.safetensors", "card.json", "run.json"
 _TELL_EVERY_S = 0.5
@@ -77,48 +77,6 @@ class Course:
     seconds: float = 0.0
 
 
-def go_through(
-    plan: Any,
-    folder: Path,
-    store: Store,
-    begin: Callable[[], Session],
-    *,
-    overwrite: bool = False,
-) -> ModelCard:
-    """Train as planned; go on where an earlier run in the folder stopped.
-
-    Parameters
-    ----------
-    plan : Plan
-    folder : Path
-        Of the run.
-    store : Store
-        That the model goes to.
-    begin : callable
-        Makes the session.
-    overwrite : bool
-        Begin anew, whatever is in the folder.
-
-    Returns
-    -------
-    ModelCard
-
-    Raises
-    ------
-    Cancelled
-        Before the first epoch was done, so that there is nothing to keep.
-    OutputExists
-        The folder holds another training.
-    SemError
-        Another program is training there, or memory is short.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with growing_file(folder / ".training.partial"):  # a second training here is refused
-        _claim(plan, folder, overwrite=overwrite)
-        done = _finished(folder, store)
-        return begin().run() if done is None else done
-
-
 class Session(abc.ABC):
     """A training under way; its kind says what is learned.
 
@@ -156,6 +114,62 @@ class Session(abc.ABC):
         self.name, self.store, self.licence = name, store, licence
         self.course = Course()
         self.prepare()
+
+    @classmethod
+    def learn(
+        cls,
+        plan: Any,
+        folder: Path,
+        name: str,
+        store: Store,
+        *,
+        licence: str = "LicenseRef-own",
+        overwrite: bool = False,
+        tell: Tell | None = None,
+        cancel: Cancel | None = None,
+    ) -> ModelCard:
+        """Train as planned, in this process; go on where an earlier run in the folder stopped.
+
+        Parameters
+        ----------
+        plan : Plan
+            Of the kind that the session is for.
+        folder : Path
+            For ``checkpoint.pt``, ``best.safetensors``, ``log.csv``, ``card.json`` and what
+            the kind writes besides.
+        name : str
+            Of the model.
+        store : Store
+            That the model goes to.
+        licence : str
+            Of the weights and the images.
+        overwrite : bool
+            Begin anew, whatever is in the folder.
+        tell : callable, optional
+            Is given every `TrainingEvent`.
+        cancel : callable, optional
+            When it returns True the best so far is kept in the registry.
+
+        Returns
+        -------
+        ModelCard
+
+        Raises
+        ------
+        Cancelled
+            Before the first epoch was done, so that there is nothing to keep.
+        OutputExists
+            The folder holds another training.
+        SemError
+            Another program is training there, or memory is short.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        with growing_file(folder / ".training.partial"):  # a second training here is refused
+            _claim(plan, folder, overwrite=overwrite)
+            done = _finished(folder, store)
+            if done is not None:
+                return done
+            return cls(plan, folder, name, store, licence, tell or _nobody, cancel=cancel).run()
 
     @abc.abstractmethod
     def prepare(self) -> None:
@@ -389,3 +403,7 @@ def _finished(folder: Path, store: Store) -> ModelCard | None:
         return None
     card = ModelCard.from_json((folder / CARD).read_bytes())
     return register(store, card, (folder / BEST).read_bytes())
+
+
+def _nobody(event: TrainingEvent) -> None:
+    """Listen to nothing."""

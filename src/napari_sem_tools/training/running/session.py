@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.models.card import ModelCard, WeightsFile
-from napari_sem_tools.models.store import Store
-from napari_sem_tools.tasks import Cancel, stop_if_cancelled
+from napari_sem_tools.tasks import stop_if_cancelled
 from napari_sem_tools.training.data.sampler import Sampler
 from napari_sem_tools.training.data.scaled import Scene, diameters, prepare
 from napari_sem_tools.training.data.splits import Split, split_by_group
 from napari_sem_tools.training.network import build_network, loss_of
-from napari_sem_tools.training.running.course import Session, Tell, go_through
+from napari_sem_tools.training.running.course import Session
 from napari_sem_tools.training.running.events import TrainingEvent
 from napari_sem_tools.training.running.finish import card_of
 from napari_sem_tools.training.running.judging import Verdict, judge
@@ -26,60 +24,6 @@ from napari_sem_tools.training.running.previews import write_previews
 __all__ = ["SegmentationSession", "learn"]
 
 _UNKNOWN = WeightsFile("weights.safetensors", "0" * 64, 1)
-
-
-def learn(
-    plan: TrainingPlan,
-    folder: Path,
-    name: str,
-    store: Store,
-    *,
-    licence: str = "LicenseRef-own",
-    overwrite: bool = False,
-    tell: Tell | None = None,
-    cancel: Cancel | None = None,
-) -> ModelCard:
-    """Train as planned, in this process; go on where an earlier run in the folder stopped.
-
-    Parameters
-    ----------
-    plan : TrainingPlan
-    folder : Path
-        For ``checkpoint.pt``, ``best.safetensors``, ``log.csv``, ``previews`` and
-        ``card.json``.
-    name : str
-        Of the model.
-    store : Store
-        That the model goes to.
-    licence : str
-        Of the weights and the images.
-    overwrite : bool
-        Begin anew, whatever is in the folder.
-    tell : callable, optional
-        Is given every `TrainingEvent`.
-    cancel : callable, optional
-        When it returns True the best so far is kept in the registry.
-
-    Returns
-    -------
-    ModelCard
-
-    Raises
-    ------
-    Cancelled
-        Before the first epoch was done, so that there is nothing to keep.
-    OutputExists
-        The folder holds another training.
-    SemError
-        Another program is training there, or memory is short.
-    """
-
-    def begin() -> Session:
-        """Load images and network."""
-        told = tell or _nobody
-        return SegmentationSession(plan, folder, name, store, licence, told, cancel=cancel)
-
-    return go_through(plan, folder, store, begin, overwrite=overwrite)
 
 
 class SegmentationSession(Session):
@@ -222,5 +166,5 @@ class SegmentationSession(Session):
         )
 
 
-def _nobody(event: TrainingEvent) -> None:
-    """Listen to nothing."""
+learn = SegmentationSession.learn
+"""Train as planned: see `Session.learn`."""
