@@ -1,12 +1,13 @@
 """Scores of models of the registry with default settings on the real sets with truth.
 
     python benchmarks/network_scores.py DATA_DIR [--model particles ... threshold]
-        [--sets emps bam] [--every 1] [--pages FOLDER] [--json FILE]
+        [--sets emps bam] [--every 1] [--flips] [--pages FOLDER] [--json FILE]
 
 Definitions, sets and rows are those of `threshold_scores.py`; every method runs with its own
 default settings, the same for all pictures.  Several methods stand in one table, `threshold`
-among them.  Printed are the scores, the errors of number and sizes, the kinds of error and
-recall by size, each with its 95 % bootstrap interval over images.  `--json` keeps what
+among them; `--flips` scores every network a second time, with mirrored images averaged.
+Printed are the scores, the errors of number and sizes, the kinds of error and recall by size,
+each with its 95 % bootstrap interval over images.  `--json` keeps what
 `tools/package_model.py` puts on a card; of several models that of the first one.  `--pages`
 writes a page with pictures for every model and set.
 """
@@ -38,6 +39,7 @@ from napari_sem_tools.evaluation import (
 )
 from napari_sem_tools.reading import read
 from napari_sem_tools.segmentation import segment
+from napari_sem_tools.segmentation.network import NetworkSettings
 from threshold_scores import SETS as COMMON_SETS
 
 SETS = COMMON_SETS | {
@@ -46,6 +48,7 @@ SETS = COMMON_SETS | {
     "am-steel-defects": ("more/am-steel-defects", None),
 }
 FOUND_AND_FALSE = ("stem-catalysts",)  # drawn from boxes: outlines and sizes are not judged
+FLIPS = ", flips"  # what the second row of a model is called
 KEPT = ("mean_ap50", "mean_ap75", "mean_pq", "mean_aji", "pooled_count_err", "pooled_ecd_d50_err")
 COLUMNS = ("ap50", "ap75", "ap50_95", "pq", "sq", "aji", "fg_iou", "fg_dice", "boundary_f1")
 PUBLISHED = ("img_iou", "inst_iou", "youden")
@@ -90,7 +93,8 @@ def run_one(task: Task) -> Done:
     truth = imread(task.mask)
     image = read(task.image)
     started = time.process_time()
-    found = segment(image, task.model).labels
+    wish = NetworkSettings(flips=True) if task.model.endswith(FLIPS) else None
+    found = segment(image, task.model.removesuffix(FLIPS), settings=wish).labels
     seconds = time.process_time() - started
     found = found[: truth.shape[0]]
     both = (
@@ -116,11 +120,13 @@ def said_of(model: str) -> str:
     """Name a model with version, hash and what it was trained on, with its seed."""
     from napari_sem_tools.models import models
 
-    if model not in models:
+    name, flips, _ = model.partition(FLIPS)
+    if name not in models:
         return f"{model}, without training"
-    card = models[model]
+    card = models[name]
     data = "; ".join(part.name for part in card.training_data) or "not stated"
-    return f"{card.name} {card.version} (SHA-256 {card.weights.sha256[:12]}), trained on: {data}"
+    key = f"{card.name} {card.version}{flips}"
+    return f"{key} (SHA-256 {card.weights.sha256[:12]}), trained on: {data}"
 
 
 def split_of(name: str, args: argparse.Namespace) -> str:
@@ -278,11 +284,14 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", type=Path, help="keep what goes on a card")
     parser.add_argument("--pages", type=Path, help="folder for a page per model and set")
+    parser.add_argument("--flips", action="store_true", help="networks with mirrored images too")
     args = parser.parse_args()
+    if args.flips:
+        args.model += [m + FLIPS for m in args.model if m != "threshold"]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     print(f"Intervals: percentile bootstrap over images, {N_BOOT} draws, seed {BOOT_SEED}.")
     for model in args.model:
-        print(f"Model: {said_of(model)}; default settings.")
+        print(f"Model: {said_of(model)}; else default settings.")
     print()
     kept: dict[str, dict] = {}
     started = time.monotonic()

@@ -38,11 +38,13 @@ class Seer:
             outputs=tuple(OutputChannel(name) for name in outputs),
         )
         self.shapes = []
+        self.flipped = []
 
-    def predict(self, image, *, notes=None, progress=None, cancel=None):
+    def predict(self, image, *, flips=False, notes=None, progress=None, cancel=None):
         from skimage.measure import label, regionprops
 
         self.shapes.append(image.shape)
+        self.flipped.append(flips)
         labels = label(image > 0.5)
         for region in regionprops(labels):
             if not 20 <= region.equivalent_diameter_area <= 60:
@@ -111,6 +113,17 @@ def test_a_known_size_needs_one_look(lease):
     seer = lease(Seer(usual=30.0))
     segment_by_network("seer", Micrograph(discs(60)), settings=NetworkSettings(diameter_px=60))
     assert seer.shapes == [(150, 200)]
+
+
+def test_every_look_averages_over_mirrored_images_when_it_is_asked_for(lease):
+    seer = lease(Seer())
+    image = Micrograph(discs(40))
+    segment_by_network("seer", image)
+    assert not any(seer.flipped)
+    seer.flipped.clear()
+    found = segment_by_network("seer", image, settings=NetworkSettings(flips=True))
+    assert all(seer.flipped)
+    assert found.settings["flips"] is True
 
 
 def test_labels_outside_the_field_are_zero_and_numbers_have_no_gap(lease):

@@ -38,6 +38,8 @@ class Looker:
     decoding : Decoding
     fill : bool
         Fill holes of particles.
+    flips : bool
+        Average over the mirrored images.
     notes : list of str
         What was done because memory was short is added here.
     """
@@ -47,6 +49,7 @@ class Looker:
     field: NDArray[np.bool_]
     decoding: Decoding
     fill: bool = True
+    flips: bool = False
     notes: list[str] = dataclasses.field(default_factory=list)
 
     def __call__(
@@ -71,7 +74,11 @@ class Looker:
         """
         stop_if_cancelled(cancel)
         maps = self.network.predict(
-            resampled(self.grey, scale), notes=self.notes, progress=progress, cancel=cancel
+            resampled(self.grey, scale),
+            flips=self.flips,
+            notes=self.notes,
+            progress=progress,
+            cancel=cancel,
         )
         field = on_grid(self.field, maps.shape[1:], 1 / scale)
         maps = maps * field
