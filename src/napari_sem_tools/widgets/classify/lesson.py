@@ -18,6 +18,7 @@ from napari_sem_tools.classification import (
     teach_vectors,
 )
 from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.widgets.history import Undoable
 
 __all__ = ["Example", "Lesson"]
 
@@ -54,7 +55,7 @@ class Example:
 State = dict[str, tuple[Example, ...]]
 
 
-class Lesson:
+class Lesson(Undoable[State]):
     """Categories with their examples, all looked at by one embedding.
 
     Parameters
@@ -74,12 +75,15 @@ class Lesson:
     """
 
     def __init__(self, embedding: str = "auto") -> None:
+        super().__init__({})
         self.embedding = resolved_embedding(embedding)
-        self.examples: State = {}
-        self._before: list[State] = []
-        self._after: list[State] = []
 
     # --- what there is ---------------------------------------------------------------------
+
+    @property
+    def examples(self) -> State:
+        """The examples by category."""
+        return self.state
 
     @property
     def names(self) -> list[str]:
@@ -90,16 +94,6 @@ class Lesson:
     def counts(self) -> dict[str, int]:
         """Number of examples of each category."""
         return {name: len(held) for name, held in self.examples.items()}
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether a step can be taken back."""
-        return bool(self._before)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether a step can be made again."""
-        return bool(self._after)
 
     @property
     def missing(self) -> str:
@@ -124,7 +118,7 @@ class Lesson:
             raise InvalidSettings("A category needs a name.", hint="Type one.")
         if name in self.examples:
             raise InvalidSettings(f"There is a category {name} already.", hint="Choose it.")
-        self._change({**self.examples, name: ()})
+        self.step_to({**self.examples, name: ()})
 
     def rename(self, name: str, new: str) -> None:
         """Give a category another name; its place stays.
@@ -141,7 +135,7 @@ class Lesson:
             raise InvalidSettings(
                 f"A category cannot be called {new!r}.", hint="Choose a name of its own."
             )
-        self._change({new if one == name else one: held for one, held in self.examples.items()})
+        self.step_to({new if one == name else one: held for one, held in self.examples.items()})
 
     def add(self, found: dict[str, Sequence[Example]]) -> int:
         """Add examples; one that is there already moves to its new category.
@@ -164,13 +158,13 @@ class Lesson:
         for name, held in found.items():
             single = {one.identity: one for one in held if came[one.identity] == name}
             state[name] = (*state.get(name, ()), *single.values())
-        self._change(state)
+        self.step_to(state)
         return len(came)
 
     def remove(self, examples: Iterable[Example], categories: Iterable[str] = ()) -> None:
         """Take examples away, and whole categories."""
         gone, names = {id(one) for one in examples}, set(categories)
-        self._change(
+        self.step_to(
             {
                 name: tuple(one for one in held if id(one) not in gone)
                 for name, held in self.examples.items()
@@ -193,29 +187,8 @@ class Lesson:
                 )
             )
         self.embedding = categories.embedding
-        self._before.clear()
-        self._after.clear()
-        self.examples = {name: tuple(found) for name, found in state.items()}
-
-    def undo(self) -> None:
-        """Take the last step back."""
-        self._step(self._before, self._after)
-
-    def redo(self) -> None:
-        """Make it again."""
-        self._step(self._after, self._before)
-
-    def _change(self, state: State) -> None:
-        """Note another state."""
-        self._before.append(self.examples)
-        self._after.clear()
-        self.examples = state
-
-    def _step(self, source: list[State], target: list[State]) -> None:
-        """Go one step back or forth."""
-        if source:
-            target.append(self.examples)
-            self.examples = source.pop()
+        self.forget_steps()
+        self.state = {name: tuple(found) for name, found in state.items()}
 
     # --- teaching --------------------------------------------------------------------------
 

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sem_tools.widgets.classify.text import short_answer
-from napari_sem_tools.widgets.table.filters import rows_where
+from napari_sem_tools.widgets.history import Undoable
+from napari_sem_tools.widgets.table.filters import rows_matching
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["VIEWS", "NamedFiles"]
 
-_COMPARES = frozenset("<>=")
 _ALL = "all files"
 _FIRST = ("file", "category", "found", "confidence", "answer", "reason", "possible", "in_domain",
           "distance", "nearest", "corrected", "new", "folder", "sure", "said")  # fmt: skip
@@ -46,25 +46,28 @@ VIEWS: dict[str, Callable[[pd.DataFrame], NDArray[np.bool_]]] = {
 """Name of a view -> the rows of the table that it shows."""
 
 
-class NamedFiles:
+class NamedFiles(Undoable[dict[Path, str]]):
     """Classified files in the order in which they came, and what the user says of each.
 
     A file that is classified again takes the place of its former row; a correction stays.
     """
 
     def __init__(self) -> None:
+        super().__init__({})
         self.rows: dict[Path, dict[str, Any]] = {}
         self.pictures: dict[Path, NDArray[np.uint8]] = {}
-        self.corrected: dict[Path, str] = {}
         self.run = 0
         self._runs: dict[Path, int] = {}
-        self._before: list[dict[Path, str]] = []
-        self._after: list[dict[Path, str]] = []
+
+    @property
+    def corrected(self) -> dict[Path, str]:
+        """What the user says that files are."""
+        return self.state
 
     def begin(self) -> None:
         """Start a run: what comes from now on is new, what is there is old."""
         self.run += 1
-        self._forget_table()
+        self.state_changed()
 
     def add(
         self, file: Path, row: Mapping[str, Any], picture: NDArray[np.uint8] | None = None
@@ -82,16 +85,15 @@ class NamedFiles:
         self._runs[file] = self.run
         if picture is not None:
             self.pictures[file] = picture
-        self._forget_table()
+        self.state_changed()
 
     def remove(self, files: Iterable[Path]) -> None:
         """Take files off the list."""
         for file in files:
             for held in (self.rows, self.pictures, self.corrected, self._runs):
                 held.pop(file, None)
-        self._before.clear()
-        self._after.clear()
-        self._forget_table()
+        self.forget_steps()
+        self.state_changed()
 
     def category(self, file: Path) -> str:
         """Return the category of a file: that of the user, else what was found."""
@@ -107,36 +109,15 @@ class NamedFiles:
 
     # --- corrections -----------------------------------------------------------------------
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether a correction can be taken back."""
-        return bool(self._before)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether a correction that was taken back can be made again."""
-        return bool(self._after)
-
     def correct(self, files: Iterable[Path], category: str) -> int:
         """Say what files are; empty: what was found counts again.  Return how many changed."""
         changed = [
             one for one in files if one in self.rows and self.corrected.get(one, "") != category
         ]
         if changed:
-            self._before.append(dict(self.corrected))
-            self._after.clear()
-            for file in changed:
-                self._set(file, category)
-            self._forget_table()
+            said = self.corrected | dict.fromkeys(changed, category)
+            self.step_to({file: name for file, name in said.items() if name})
         return len(changed)
-
-    def undo(self) -> None:
-        """Take the last correction back."""
-        self._step(self._before, self._after)
-
-    def redo(self) -> None:
-        """Make it again."""
-        self._step(self._after, self._before)
 
     def lessons(self) -> dict[str, list[Path]]:
         """List the corrected files by category: examples to teach with."""
@@ -145,19 +126,9 @@ class NamedFiles:
             found.setdefault(category, []).append(file)
         return found
 
-    def _set(self, file: Path, category: str) -> None:
-        """Note a correction, or that there is none."""
-        if category:
-            self.corrected[file] = category
-        else:
-            self.corrected.pop(file, None)
-
-    def _step(self, source: list[dict[Path, str]], target: list[dict[Path, str]]) -> None:
-        """Go one step back or forth."""
-        if source:
-            target.append(self.corrected)
-            self.corrected = source.pop()
-            self._forget_table()
+    def state_changed(self) -> None:
+        """Make the table anew when it is asked for."""
+        self.__dict__.pop("table", None)
 
     # --- the table -------------------------------------------------------------------------
 
@@ -219,17 +190,13 @@ class NamedFiles:
         if category:
             seen = seen & _is("category", category)(self.table)
         if text.strip():
-            seen = seen & self._matching(text.strip())
+            seen = seen & rows_matching(text, lambda: self.table, self._words)
         return np.flatnonzero(seen)
 
-    def _matching(self, text: str) -> NDArray[np.bool_]:
-        """Say which files a filter lets through."""
-        if _COMPARES & set(text):
-            return rows_where(self.table, text)
-        words = text.lower().split()
+    def _words(self) -> list[str]:
+        """List what a filter of words looks at."""
         names = ["file", "folder", "category", "answer", "reason", "error"]
-        held = [" ".join(row).lower() for row in self.table[names].to_numpy(object).tolist()]
-        return np.array([all(word in one for word in words) for one in held], bool)
+        return [" ".join(row) for row in self.table[names].to_numpy(object).tolist()]
 
     def export(self, places: NDArray[np.intp] | None = None) -> pd.DataFrame:
         """Return the table as it is written to a file: paths in full, nothing of the window."""
@@ -237,10 +204,6 @@ class NamedFiles:
         found = table.drop(columns=["file", "folder", "new", "sure", "said"])
         found.insert(0, "image", [str(path) for path in table.index])
         return found
-
-    def _forget_table(self) -> None:
-        """Make the table anew when it is asked for."""
-        self.__dict__.pop("table", None)
 
 
 def _text(value: Any) -> str:

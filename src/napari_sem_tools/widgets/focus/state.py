@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from napari_sem_tools.focus.files.folder import FileScore, scores_table
 from napari_sem_tools.micrograph import Micrograph
-from napari_sem_tools.widgets.table.filters import rows_where
+from napari_sem_tools.widgets.history import Undoable
+from napari_sem_tools.widgets.table.filters import rows_matching
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["KEEP", "REJECT", "VIEWS", "ScoredFiles", "thumbnail"]
 
 KEEP, REJECT = "keep", "reject"
-_COMPARES = frozenset("<>=")
 _THUMBNAIL = (48, 64)  # px, rows and columns at most
 _TRIM = (0.5, 99.5)  # percent of the grey values between black and white
 
@@ -37,19 +37,22 @@ VIEWS: dict[str, Callable[[pd.DataFrame], Any]] = {
 """Name of a view -> the rows of the table that it shows."""
 
 
-class ScoredFiles:
+class ScoredFiles(Undoable[dict[Path, str]]):
     """Scored files in the order in which they came, what the user thinks of each, and undo.
 
     A file that is scored again takes the place of its former row; its mark stays.
     """
 
     def __init__(self) -> None:
+        super().__init__({})
         self.rows: list[FileScore] = []
         self.thumbnails: dict[Path, NDArray[np.uint8]] = {}
-        self.marks: dict[Path, str] = {}
         self._place: dict[Path, int] = {}
-        self._before: list[dict[Path, str]] = []
-        self._after: list[dict[Path, str]] = []
+
+    @property
+    def marks(self) -> dict[Path, str]:
+        """What the user thinks of files."""
+        return self.state
 
     def clear(self) -> None:
         """Forget all files."""
@@ -61,7 +64,7 @@ class ScoredFiles:
         self.rows[place : place + 1] = [row]
         if picture is not None:
             self.thumbnails[row.file] = picture
-        self.__dict__.pop("table", None)
+        self.state_changed()
         return place
 
     def remove(self, files: Iterable[Path]) -> None:
@@ -72,7 +75,7 @@ class ScoredFiles:
         for file in gone:
             self.marks.pop(file, None)
             self.thumbnails.pop(file, None)
-        self.__dict__.pop("table", None)
+        self.state_changed()
 
     @functools.cached_property
     def table(self) -> pd.DataFrame:
@@ -86,24 +89,11 @@ class ScoredFiles:
 
     # --- marks ---------------------------------------------------------------------------
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether a mark can be taken back."""
-        return bool(self._before)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether a mark that was taken back can be set again."""
-        return bool(self._after)
-
     def mark(self, files: Iterable[Path], mark: str) -> int:
         """Keep, reject or unmark (empty) files; return how many changed."""
         changed = [one for one in files if self.marks.get(one, "") != mark]
         if changed:
-            self._before.append(dict(self.marks))
-            self._after.clear()
-            self.marks |= dict.fromkeys(changed, mark)
-            self.__dict__.pop("table", None)
+            self.step_to(self.marks | dict.fromkeys(changed, mark))
         return len(changed)
 
     def mark_below(self, score: float) -> int:
@@ -115,20 +105,9 @@ class ScoredFiles:
         ]
         return self.mark(poor, REJECT)
 
-    def undo(self) -> None:
-        """Take the last marks back."""
-        self._swap(self._before, self._after)
-
-    def redo(self) -> None:
-        """Set them again."""
-        self._swap(self._after, self._before)
-
-    def _swap(self, source: list[dict[Path, str]], target: list[dict[Path, str]]) -> None:
-        """Take the marks of one stack and put the present ones on the other."""
-        if source:
-            target.append(dict(self.marks))
-            self.marks = source.pop()
-            self.__dict__.pop("table", None)
+    def state_changed(self) -> None:
+        """Make the table anew when it is asked for."""
+        self.__dict__.pop("table", None)
 
     def marked(self, mark: str) -> list[Path]:
         """List the files with a mark, in the order of their rows."""
@@ -156,15 +135,9 @@ class ScoredFiles:
             return np.arange(len(self.rows))
         seen = np.asarray(VIEWS[view](self.table), bool)
         if text.strip():
-            seen = seen & self._matching(text.strip())
+            words = functools.partial(map, _words, self.rows)
+            seen = seen & rows_matching(text, self._for_expressions, words)
         return np.flatnonzero(seen)
-
-    def _matching(self, text: str) -> NDArray[np.bool_]:
-        """Say which rows a filter lets through."""
-        if _COMPARES & set(text):
-            return rows_where(self._for_expressions(), text)
-        words = text.lower().split()
-        return np.array([all(word in _words(row) for word in words) for row in self.rows], bool)
 
     def _for_expressions(self) -> pd.DataFrame:
         """Return the table with empty texts where there are none, so that they compare."""
@@ -210,7 +183,7 @@ def thumbnail(image: Micrograph, shape: tuple[int, int] = _THUMBNAIL) -> NDArray
 def _words(row: FileScore) -> str:
     """Return what a filter of words looks at."""
     reasons: Sequence[str] = () if row.score is None else row.score.reasons
-    return " ".join((row.file.name, *reasons, row.error)).lower()
+    return " ".join((row.file.name, *reasons, row.error))
 
 
 def _without_information(table: pd.DataFrame) -> NDArray[np.bool_]:

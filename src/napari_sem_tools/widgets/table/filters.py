@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +20,10 @@ from napari_sem_tools.errors import InvalidSettings
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FUNCTIONS", "PRESETS", "flag", "range_text", "rows_where"]
+__all__ = ["FUNCTIONS", "PRESETS", "flag", "range_text", "rows_matching", "rows_where"]
 
 _LONGEST = 1000  # characters
+_COMPARES = frozenset("<>=")
 _HINT = "For example: ecd_nm > 50 and circularity < 0.9"
 
 PRESETS: dict[str, Callable[[Any], NDArray[np.bool_]]] = {
@@ -59,6 +60,35 @@ def range_text(name: str, low: float, high: float) -> str:
     '20 <= ecd_nm <= 51.5'
     """
     return f"{low:.6g} <= {name} <= {high:.6g}"
+
+
+def rows_matching(
+    text: str, table: Callable[[], pd.DataFrame], words: Callable[[], Iterable[str]]
+) -> NDArray[np.bool_]:
+    """Say which rows a filter lets through: an expression where it compares, else words.
+
+    Parameters
+    ----------
+    text : str
+    table : callable
+        Gives the table for an expression.
+    words : callable
+        Gives what a filter of words looks at, a text a row.
+
+    Raises
+    ------
+    InvalidSettings
+        The expression cannot be understood.
+
+    Examples
+    --------
+    >>> rows_matching("two A", dict, lambda: ["A: one", "A: two"])
+    array([False,  True])
+    """
+    if _COMPARES & set(text):
+        return rows_where(table(), text.strip())
+    wanted = text.lower().split()
+    return np.array([all(word in one.lower() for word in wanted) for one in words()], bool)
 
 
 def _contains(texts: Any, part: Any) -> Any:
