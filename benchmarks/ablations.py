@@ -1,16 +1,18 @@
 """What each part of the training is worth, at a fixed budget and with a small network.
 
     python benchmarks/ablations.py FOLDER [DATA_DIR] [--rows base "no letters" ...] [--steps 1500]
+        [--seeds 26 27 28]
 
 Renders 250 scenes of 384 px for each kind of scene that is asked for into FOLDER (seed 2611),
 trains each row from nothing with the loop of the shipped model (four crops of 192 px a step, one
-cycle, one process, seed 26; base: 1.7 million parameters), and segments 40 pictures that were
-simulated with another seed (777, of the full range of sizes, letters on every second) and the
-openly licensed sets with truth under DATA_DIR, with all looks fused (`scale_choice.py`; the judge
-is that of the package).  Real crops for the row "real pictures added" come from powder and TEM
-nanoparticles, which are then not scored.  A row says AP@0.5 / PQ and the difference of AP@0.5 to
-base over the same pictures with its 95 % bootstrap interval (2000 draws, seed 0).  `--keep FILE`
-writes a line per finished row and goes on from it.
+cycle, one process, seed 26 unless `--seeds` says more; base: 1.7 million parameters), and
+segments 40 pictures that were simulated with another seed (777, of the full range of sizes,
+letters on every second) and the openly licensed sets with truth under DATA_DIR, with all looks
+fused (`scale_choice.py`; the judge is that of the package).  Real crops for the row "real
+pictures added" come from powder and TEM nanoparticles, which are then not scored.  A row says
+AP@0.5 / PQ and the difference of AP@0.5 to base over the same pictures with its 95 % bootstrap
+interval (2000 draws, seed 0).  With several seeds a second table has mean and range over them, and
+the difference to base of the same seed.  `--keep FILE` writes a line per finished row and goes on from it.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from napari_sem_tools.training.running.finish import register
 from scale_choice import SETS, Picture, pictures, real, run_one, simulated
 
 SCENES, SIZE_PX, SEED = 250, 384, 2611
+FIRST_SEED = 26
 HELD_OUT = 40
 LEARNED = ("powder", "powder-extra", "msa-em-nanoparticles")  # of the row with real crops
 CROPS_OF_ONE, CROP_SEED = 7, 5
@@ -147,16 +150,21 @@ def held_out(folder: Path, number: int) -> Picture:
     return image, truth, ignore
 
 
-def run_row(title: str, folder: Path, data: Path | None, steps: int) -> dict[str, Any]:
+def key_of(title: str, steps: int, seed: int) -> str:
+    """Name a training."""
+    return f"{title}, {steps} steps" + (f", seed {seed}" if seed != FIRST_SEED else "")
+
+
+def run_row(title: str, args: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Train and score a row: AP@0.5 and PQ of every picture, for every choice of scale."""
-    row = ROWS[title]
+    row, folder, data = ROWS[title], args.folder, args.data_dir
     scenes = scenes_of(row, folder, data)
     settings = SeparationTraining(
-        steps=steps * row.longer, processes=1, threads=1, save_every=100,
+        steps=args.steps * row.longer, processes=1, threads=1, save_every=100, seed=seed,
         crop_px=192, schedule="one-cycle", letters=row.letters, touching=row.touching,
     )  # fmt: skip
     begun = time.process_time()
-    run = folder / "runs" / f"{title}, {steps} steps".replace(" ", "-")
+    run = folder / "runs" / key_of(title, args.steps, seed).replace(" ", "-")
     raw = train_separation(scenes, run, settings=settings, widths=row.widths).read_bytes()
     seconds = time.process_time() - begun
     with own_registry():
@@ -199,6 +207,27 @@ def show(done: dict[str, dict[str, Any]]) -> None:
         print(f"| base, {title} | " + " | ".join(cells) + " | |")
 
 
+def show_seeds(done: dict[int, dict[str, dict[str, Any]]]) -> None:
+    """Print AP@0.5 over the seeds, and how far each row is from base of the same seed."""
+    names = list(next(iter(next(iter(done.values())).values()))["found"])
+    print("| row | " + " | ".join(names) + " |\n|" + " --- |" * (len(names) + 1))
+    for title in next(iter(done.values())):
+        cells = []
+        for name in names:
+            own, base = (
+                np.array([
+                    np.mean([one["fused"][0] for one in rows[of]["found"][name]])
+                    for rows in done.values()
+                ])
+                for of in (title, "base")
+            )  # fmt: skip
+            off = own - base
+            text = f"{own.mean():.3f} ({own.min():.3f} to {own.max():.3f})"
+            text += f", {off.mean():+.3f} ({off.min():+.3f} to {off.max():+.3f})"
+            cells.append(text if title != "base" else text.partition(", ")[0])
+        print(f"| {title}, seeds {' '.join(map(str, done))} | " + " | ".join(cells) + " |")
+
+
 def main() -> int:
     """Run the rows that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -206,15 +235,19 @@ def main() -> int:
     parser.add_argument("data_dir", type=Path, nargs="?")
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=ROWS)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[FIRST_SEED])
     parser.add_argument("--keep", type=Path, help="file of finished rows, to go on from")
     args = parser.parse_args()
     kept = KeptRuns(args.keep)
-    done = {}
+    done: dict[int, dict[str, Any]] = {seed: {} for seed in args.seeds}
     for title in args.rows:
-        work = functools.partial(run_row, title, args.folder, args.data_dir, args.steps)
-        done[title] = kept.get(f"{title}, {args.steps} steps", work)
-        print(f"# {title} done", flush=True)
-    show(done)
+        for seed in args.seeds:
+            work = functools.partial(run_row, title, args, seed)
+            done[seed][title] = kept.get(key_of(title, args.steps, seed), work)
+            print(f"# {key_of(title, args.steps, seed)} done", flush=True)
+    show(done[args.seeds[0]])
+    if len(args.seeds) > 1 and "base" in args.rows:
+        show_seeds(done)
     return 0
 
 
