@@ -232,12 +232,7 @@ class FilesBox(QWidget):
 
     def _picture(self, file: Path) -> QPixmap | None:
         """Return the picture of a file."""
-        pixels = self.files.pictures.get(file)
-        if pixels is None:
-            return None
-        return self._pixmaps.get((file, id(pixels))) or self._pixmaps.put(
-            (file, id(pixels)), pixels
-        )
+        return self._pixmaps.of(file, self.files.pictures.get(file))
 
     def _caption(self, file: Path) -> str:
         """Return the words below a picture."""

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QFont, QImage, QKeySequence, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from qtpy.QtCore import QModelIndex, Qt, Signal
+from qtpy.QtGui import QFont
+from qtpy.QtWidgets import QTableView
 
 from napari_sem_tools.focus.files.folder import FileScore
 from napari_sem_tools.widgets.focus.state import KEEP, REJECT, VIEWS, ScoredFiles
 from napari_sem_tools.widgets.focus.text import blur_text, interval_text, reasons_text
+from napari_sem_tools.widgets.gallery.model import natural
+from napari_sem_tools.widgets.gallery.pictures import Pixmaps
+from napari_sem_tools.widgets.gallery.rows import (
+    PICTURE_HEAD,
+    PICTURE_PX,
+    RowsModel,
+    asked_by,
+    set_up_rows,
+)
 
 __all__ = ["FilesModel", "FilesView"]
 
-_ROW_HEIGHT = 52
-_PICTURE = QSize(64, 48)
 _MARK, _SCORE, _FILE, _WHY, _BLUR, _INTERVAL = range(1, 7)
 _HEADS = (
-    ("", "The picture in small"),
+    PICTURE_HEAD,
     ("✓", "K keeps, R rejects, U takes the mark away"),
     ("Score", "0 to 10; 10 is as sharp as a well focused image"),
     ("File", "Double-click or Enter opens it in the viewer"),
@@ -31,20 +37,18 @@ _HEADS = (
     ("Blur", "Added blur (standard deviation), in nm where the file has a scale"),
     ("90 %", "The interval that holds the score with a probability of 90 %"),
 )
-_WIDTHS = (_PICTURE.width() + 6, 22, 46, 96, 112, 64, 84)
+_WIDTHS = (PICTURE_PX.width() + 6, 22, 46, 96, 112, 64, 84)
 _MARKS = {KEEP: "✓", REJECT: "✕", "": ""}
 _KEYS = {
     Qt.Key.Key_K: "keep",
     Qt.Key.Key_R: "reject",
     Qt.Key.Key_U: "unmark",
-    Qt.Key.Key_Return: "open",
-    Qt.Key.Key_Enter: "open",
     Qt.Key.Key_Delete: "reject",
 }
 
 
-class FilesModel(QAbstractTableModel):
-    """Scored files for Qt: sorted and filtered by a permutation, never copied.
+class FilesModel(RowsModel):
+    """Scored files for Qt; their paths are the keys.
 
     Parameters
     ----------
@@ -52,13 +56,13 @@ class FilesModel(QAbstractTableModel):
     """
 
     def __init__(self, files: ScoredFiles) -> None:
-        super().__init__()
+        super().__init__(_HEADS)
         self.files = files
         self.newest_first = False  # while nobody sorts
         self.view_name, self.text = next(iter(VIEWS)), ""
-        self._order: list[int] = []
+        self._order: list[FileScore] = []
         self._sorting: tuple[int, bool] | None = None  # column, falling
-        self._pixmaps: dict[Path, QPixmap] = {}
+        self._pixmaps = Pixmaps()
 
     # --- content -------------------------------------------------------------------------
 
@@ -71,15 +75,8 @@ class FilesModel(QAbstractTableModel):
             The filter cannot be understood; the table stays as it is.
         """
         places = self.files.shown(self.view_name, self.text)
-        self.layoutAboutToBeChanged.emit()
-        kept = [(index, self._path_of(index)) for index in self.persistentIndexList()]
-        self._order = self._sorted(places)
-        where = {self.files.rows[place].file: row for row, place in enumerate(self._order)}
-        for index, path in kept:
-            row = where.get(path, -1) if path is not None else -1
-            target = self.index(row, index.column()) if row >= 0 else QModelIndex()
-            self.changePersistentIndex(index, target)
-        self.layoutChanged.emit()
+        with self.moving():
+            self._order = self._sorted(places)
 
     def clear(self) -> None:
         """Forget the pictures of another folder."""
@@ -88,19 +85,13 @@ class FilesModel(QAbstractTableModel):
         self._order = []
         self.endResetModel()
 
-    def row(self, number: int) -> FileScore:
+    def key(self, row: int) -> Path:
         """Return the file in a line of the table."""
-        return self.files.rows[self._order[number]]
+        return self._order[row].file
 
     def rows(self) -> list[FileScore]:
         """Return the files as they are shown."""
-        return [self.files.rows[place] for place in self._order]
-
-    def _path_of(self, index: QModelIndex) -> Path | None:
-        """Return the file of a line, None for one that is gone."""
-        if index.row() >= len(self._order) or self._order[index.row()] >= len(self.files.rows):
-            return None
-        return self.row(index.row()).file
+        return list(self._order)
 
     # --- sorting -------------------------------------------------------------------------
 
@@ -110,46 +101,22 @@ class FilesModel(QAbstractTableModel):
         self._sorting = (column, falling) if column in _KEYS_OF else None
         self.refresh()
 
-    def _sorted(self, places: NDArray[np.intp]) -> list[int]:
-        """Return the places of the rows in the order that was asked for."""
-        found = [int(place) for place in places]
+    def _sorted(self, places: NDArray[np.intp]) -> list[FileScore]:
+        """Return the rows of some places in the order that was asked for."""
+        found = [self.files.rows[place] for place in places]
         if self._sorting is None:
             return found[::-1] if self.newest_first else found
         column, falling = self._sorting
-        key = _KEYS_OF[column]
-        values = {place: key(self, self.files.rows[place]) for place in found}
-        there = [place for place in found if values[place] is not None]
-        there.sort(key=lambda place: values[place], reverse=falling)
-        return there + [place for place in found if values[place] is None]
+        values = [(_KEYS_OF[column](self, row), row) for row in found]
+        there = [pair for pair in values if pair[0] is not None]
+        there.sort(key=lambda pair: pair[0], reverse=falling)
+        return [row for _, row in there] + [row for value, row in values if value is None]
 
     # --- for Qt --------------------------------------------------------------------------
 
-    def rowCount(self, parent: Any = None) -> int:  # noqa: N802  Qt's name
-        """Count the files shown."""
-        return 0 if parent is not None and parent.isValid() else len(self._order)
-
-    def columnCount(self, parent: Any = None) -> int:  # noqa: N802  Qt's name
-        """Count the columns."""
-        return 0 if parent is not None and parent.isValid() else len(_HEADS)
-
-    def headerData(  # noqa: N802  Qt's name
-        self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        """Return title and tooltip of a column."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        texts = {Qt.ItemDataRole.DisplayRole: 0, Qt.ItemDataRole.ToolTipRole: 1}
-        return _HEADS[section][texts[role]] if role in texts else None
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows."""
-        answer = _ANSWERS.get(Qt.ItemDataRole(role))
-        if answer is None or not index.isValid() or index.row() >= len(self._order):
-            return None
-        return answer(self, self.row(index.row()), index.column())
-
-    def _display(self, row: FileScore, column: int) -> Any:
+    def _display(self, line: int, column: int) -> Any:
         """Return the text of a cell."""
+        row = self._order[line]
         if column == _FILE:
             return row.file.name
         if column == _MARK:
@@ -164,33 +131,27 @@ class FilesModel(QAbstractTableModel):
         }
         return texts[column](row.score) if column in texts else None
 
-    def _tip(self, row: FileScore, column: int) -> Any:
+    def _tip(self, line: int, column: int) -> Any:
         """Return all that is known about a file."""
+        row = self._order[line]
         parts = [str(row.file), row.calibration, row.acquired and f"taken {row.acquired}"]
         parts += [row.error, row.hint] if row.score is None else list(row.score.reasons)
         return "\n".join([part for part in (*parts, *row.notes) if part])
 
-    def _picture(self, row: FileScore, column: int) -> Any:
+    def _picture(self, line: int, column: int) -> Any:
         """Return the thumbnail."""
-        pixels = self.files.thumbnails.get(row.file)
-        if column != 0 or pixels is None:
-            return None
-        if row.file not in self._pixmaps:
-            pixels = np.ascontiguousarray(pixels)
-            rows, columns = pixels.shape
-            image = QImage(pixels.data, columns, rows, columns, QImage.Format.Format_Grayscale8)
-            self._pixmaps[row.file] = QPixmap.fromImage(image.copy())
-        return self._pixmaps[row.file]
+        file = self.key(line)
+        return None if column else self._pixmaps.of(file, self.files.thumbnails.get(file))
 
-    def _side(self, row: FileScore, column: int) -> Any:
+    def _side(self, line: int, column: int) -> Any:
         """Put numbers to the right."""
         side = Qt.AlignmentFlag.AlignRight if column in (_SCORE, _BLUR) else None
         side = Qt.AlignmentFlag.AlignHCenter if column in (_INTERVAL, _MARK) else side
         return int((side or Qt.AlignmentFlag.AlignLeft) | Qt.AlignmentFlag.AlignVCenter)
 
-    def _font(self, row: FileScore, column: int) -> Any:
+    def _font(self, line: int, column: int) -> Any:
         """Strike the names of rejected files through; score and mark are bold."""
-        rejected = self.files.marks.get(row.file) == REJECT
+        rejected = self.files.marks.get(self.key(line)) == REJECT
         if not (rejected and column == _FILE) and column not in (_SCORE, _MARK):
             return None
         font = QFont()
@@ -199,23 +160,8 @@ class FilesModel(QAbstractTableModel):
         return font
 
 
-_ANSWERS = {
-    Qt.ItemDataRole.DisplayRole: FilesModel._display,
-    Qt.ItemDataRole.ToolTipRole: FilesModel._tip,
-    Qt.ItemDataRole.DecorationRole: FilesModel._picture,
-    Qt.ItemDataRole.TextAlignmentRole: FilesModel._side,
-    Qt.ItemDataRole.FontRole: FilesModel._font,
-}
-
-
-def _natural(row: FileScore) -> list[tuple[int, int, str]]:
-    """Sort names as people count: image2 before image10."""
-    parts = re.split(r"(\d+)", row.file.name.lower())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
-
-
 _KEYS_OF: dict[int, Callable[[FilesModel, FileScore], Any]] = {
-    _FILE: lambda model, row: _natural(row),
+    _FILE: lambda model, row: natural(row.file.name),
     _SCORE: lambda model, row: None if row.score is None else row.score.score,
     _INTERVAL: lambda model, row: (
         None if row.score is None else row.score.interval[1] - row.score.interval[0]
@@ -241,21 +187,7 @@ class FilesView(QTableView):
         super().__init__()
         self.setModel(model)
         self.model_of_files = model
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setWordWrap(True)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.verticalHeader().setVisible(False)
-        self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.setIconSize(_PICTURE)
-        for column, width in enumerate(_WIDTHS):
-            self.setColumnWidth(column, width)
-        self.horizontalHeader().setStretchLastSection(False)
-        self.setSortingEnabled(True)
-        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        self.setMinimumHeight(3 * _ROW_HEIGHT)
+        set_up_rows(self, _WIDTHS)
         self.doubleClicked.connect(self._on_double_click)
 
     def resizeEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
@@ -271,7 +203,7 @@ class FilesView(QTableView):
     def chosen(self) -> list[Path]:
         """List the chosen files, as they are shown."""
         rows = sorted({index.row() for index in self.selectionModel().selectedRows()})
-        return [self.model_of_files.row(row).file for row in rows]
+        return [self.model_of_files.key(row) for row in rows]
 
     def choose_row(self, row: int) -> None:
         """Choose a line and bring it into view."""
@@ -281,20 +213,11 @@ class FilesView(QTableView):
 
     def _on_double_click(self, index: QModelIndex) -> None:
         """Open the file of a line."""
-        self.opened.emit(self.model_of_files.row(index.row()).file)
+        self.opened.emit(self.model_of_files.key(index.row()))
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
         """Answer the keys of the table; the arrows stay Qt's."""
-        for keys, what in (
-            (QKeySequence.StandardKey.Undo, "undo"),
-            (QKeySequence.StandardKey.Redo, "redo"),
-            (QKeySequence.StandardKey.Copy, "copy"),
-        ):
-            if event.matches(keys):
-                self.asked.emit(what)
-                return
-        plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        what = _KEYS.get(event.key(), "") if plain else ""
+        what = asked_by(event, _KEYS)
         if what:
             self.asked.emit(what)
         else:

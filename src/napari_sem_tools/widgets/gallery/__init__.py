@@ -1,1 +1,1 @@
-"""Images as a table and as a gallery: the list that Classify and Catalogue share."""
+"""Images as a table and as a gallery: the lists of Classify, Catalogue and Focus."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QFont, QIcon, QPixmap
+
+from napari_sem_tools.widgets.gallery.rows import PICTURE_HEAD, RowsModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Column", "ImagesModel", "Looks", "natural", "plain"]
-
-_PICTURE = ("", "The picture in small")
 
 
 def plain(value: Any) -> str:
@@ -94,7 +94,7 @@ class Looks:
     tip: Callable[[Any], str]
 
 
-class ImagesModel(QAbstractTableModel):
+class ImagesModel(RowsModel):
     """Images for Qt; the index of the table are their keys.
 
     Parameters
@@ -105,7 +105,7 @@ class ImagesModel(QAbstractTableModel):
     """
 
     def __init__(self, columns: Sequence[Column], looks: Looks) -> None:
-        super().__init__()
+        super().__init__((PICTURE_HEAD, *((column.title, column.tip) for column in columns)))
         self.columns = tuple(columns)
         self.looks = looks
         self._table: pd.DataFrame | None = None
@@ -127,18 +127,11 @@ class ImagesModel(QAbstractTableModel):
         places : int array, optional
             The rows that are shown; by default all.
         """
-        self.layoutAboutToBeChanged.emit()
-        kept = [(index, self._key_or_none(index.row())) for index in self.persistentIndexList()]
-        self._table, self._values = table, {}
-        self._keys = table.index.tolist()
-        self._places = np.arange(len(table)) if places is None else np.asarray(places, np.intp)
-        self._order = self._sorted()
-        where = {key: row for row, key in enumerate(self.listed())} if kept else {}
-        for index, key in kept:
-            row = where.get(key, -1) if key is not None else -1
-            target = self.index(row, index.column()) if row >= 0 else QModelIndex()
-            self.changePersistentIndex(index, target)
-        self.layoutChanged.emit()
+        with self.moving():
+            self._table, self._values = table, {}
+            self._keys = table.index.tolist()
+            self._places = np.arange(len(table)) if places is None else np.asarray(places, np.intp)
+            self._order = self._sorted()
 
     def listed(self) -> list[Any]:
         """List the keys of the images, as they are shown."""
@@ -147,11 +140,6 @@ class ImagesModel(QAbstractTableModel):
     def key(self, row: int) -> Any:
         """Return the key of a line."""
         return self._keys[self._order[row]]
-
-    def row_of(self, key: Hashable) -> int:
-        """Return the line of an image, -1 where it is not shown."""
-        shown = self.listed()
-        return shown.index(key) if key in shown else -1
 
     def shown_table(self) -> pd.DataFrame:
         """Return the rows that are shown, in their order, with all columns."""
@@ -164,10 +152,6 @@ class ImagesModel(QAbstractTableModel):
         rows = [row for row, key in enumerate(self.listed()) if key in keys]
         if rows:
             self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), 0))
-
-    def _key_or_none(self, row: int) -> Any:
-        """Return the key of a line, None for one that is gone."""
-        return self.key(row) if 0 <= row < len(self._order) else None
 
     # --- sorting -------------------------------------------------------------------------
 
@@ -197,32 +181,6 @@ class ImagesModel(QAbstractTableModel):
         return np.concatenate([there[np.asarray(order, np.intp)], self._places[missing]])
 
     # --- for Qt --------------------------------------------------------------------------
-
-    def rowCount(self, parent: Any = None) -> int:  # noqa: N802  Qt's name
-        """Count the images shown."""
-        return 0 if parent is not None and parent.isValid() else len(self._order)
-
-    def columnCount(self, parent: Any = None) -> int:  # noqa: N802  Qt's name
-        """Count the columns, that of the pictures included."""
-        return 0 if parent is not None and parent.isValid() else len(self.columns) + 1
-
-    def headerData(  # noqa: N802  Qt's name
-        self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        """Return title and tooltip of a column."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        column = self.columns[section - 1] if section else None
-        texts = _PICTURE if column is None else (column.title, column.tip)
-        numbers = {Qt.ItemDataRole.DisplayRole: 0, Qt.ItemDataRole.ToolTipRole: 1}
-        return texts[numbers[role]] if role in numbers else None
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows."""
-        answer = _ANSWERS.get(Qt.ItemDataRole(role))
-        if answer is None or not index.isValid() or index.row() >= len(self._order):
-            return None
-        return answer(self, index.row(), index.column())
 
     def value(self, row: int, name: str) -> Any:
         """Return a value of a line by the column of the table."""
@@ -268,12 +226,3 @@ class ImagesModel(QAbstractTableModel):
         font = QFont()
         font.setBold(True)
         return font
-
-
-_ANSWERS = {
-    Qt.ItemDataRole.DisplayRole: ImagesModel._display,
-    Qt.ItemDataRole.ToolTipRole: ImagesModel._tip,
-    Qt.ItemDataRole.DecorationRole: ImagesModel._picture,
-    Qt.ItemDataRole.TextAlignmentRole: ImagesModel._side,
-    Qt.ItemDataRole.FontRole: ImagesModel._font,
-}

@@ -42,6 +42,12 @@ class Pixmaps:
         pixmap = self._held[key] = pixmap_of(content)
         return pixmap
 
+    def of(self, key: Any, pixels: NDArray[np.uint8] | None) -> QPixmap | None:
+        """Return the pixmap of a picture that may be made anew; None of none."""
+        if pixels is None:
+            return None
+        return self.get((key, id(pixels))) or self.put((key, id(pixels)), pixels)
+
     def clear(self) -> None:
         """Forget all."""
         self._held.clear()

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from qtpy.QtCore import QItemSelectionModel, QSize, Qt, Signal
-from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QHeaderView,
     QListView,
     QStackedWidget,
     QStyledItemDelegate,
@@ -18,18 +16,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sem_tools.widgets.gallery.model import ImagesModel
+from napari_sem_tools.widgets.gallery.rows import PICTURE_PX, asked_by, set_up_rows
 
 __all__ = ["ImagesView"]
 
-_SMALL, _LARGE = QSize(64, 48), QSize(92, 69)
-_ROW_HEIGHT = 52
+_LARGE = QSize(92, 69)
 _CELL = QSize(_LARGE.width() + 11, _LARGE.height() + 38)  # two lines of words below
-_STANDARD = (
-    (QKeySequence.StandardKey.Undo, "undo"),
-    (QKeySequence.StandardKey.Redo, "redo"),
-    (QKeySequence.StandardKey.Copy, "copy"),
-)
-_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class ImagesView(QStackedWidget):
@@ -101,15 +93,10 @@ class ImagesView(QStackedWidget):
 
     def take_key(self, event: Any) -> bool:
         """Answer a key; False leaves it to Qt."""
-        for keys, what in _STANDARD:
-            if event.matches(keys):
-                self.asked.emit(what)
-                return True
-        plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        what = "open" if event.key() in _ENTER else self._keys.get(event.key(), "")
-        if plain and what:
+        what = asked_by(event, self._keys)
+        if what:
             self.asked.emit(what)
-        return bool(plain and what)
+        return bool(what)
 
 
 class _Table(QTableView):
@@ -119,22 +106,9 @@ class _Table(QTableView):
         super().__init__()
         self.owner, self.images = owner, model
         self.setModel(model)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._widths = [PICTURE_PX.width() + 6, *(column.width for column in model.columns)]
+        set_up_rows(self, self._widths)
         self.setTabKeyNavigation(False)  # Tab goes on to the buttons
-        self.setWordWrap(True)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.verticalHeader().setVisible(False)
-        self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.setIconSize(_SMALL)
-        self.setMinimumHeight(3 * _ROW_HEIGHT)
-        self._widths = [_SMALL.width() + 6, *(column.width for column in model.columns)]
-        for column, width in enumerate(self._widths):
-            self.setColumnWidth(column, width)
-        self.setSortingEnabled(True)
-        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
 
     def resizeEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
         """Give one column what room there is."""
