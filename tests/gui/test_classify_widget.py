@@ -18,10 +18,11 @@ from qtpy.QtWidgets import QApplication
 from napari_sem_tools.classification import heat_map, read_categories, teach
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.micrograph import Calibration, Micrograph
-from napari_sem_tools.widgets.classify import choice, judges, listing, looking
+from napari_sem_tools.widgets.classify import choice, judges, looking
 from napari_sem_tools.widgets.classify import heat as heat_module
 from napari_sem_tools.widgets.classify import teach as teach_module
 from napari_sem_tools.widgets.classify.widget import ClassifyWidget
+from napari_sem_tools.widgets.gallery import files as listed_files
 
 
 @pytest.fixture(autouse=True)
@@ -295,7 +296,7 @@ def test_search_rank_gallery_and_export(
     listed.of.setCurrentIndex(listed.of.findData("blobs"))
     assert sorted(names(listed)) == ["blobs50.tif", "blobs51.tif"]
     out = tmp_path / "named.csv"
-    monkeypatch.setattr(listing, "asked_csv", lambda *_: out)
+    monkeypatch.setattr(listed_files, "asked_csv", lambda *_: out)
     listed.do("export")
     with out.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -21,6 +21,7 @@ from napari_sem_tools.tiff import write_tiff
 from napari_sem_tools.widgets.focus import files as focus_files
 from napari_sem_tools.widgets.focus.state import KEEP, REJECT
 from napari_sem_tools.widgets.focus.widget import FocusWatchWidget, FocusWidget
+from napari_sem_tools.widgets.gallery import files as listed_files
 
 SHARPEST = f"frame{BLURS.index(min(BLURS)) + 1}.tif"
 
@@ -133,7 +134,7 @@ def test_the_table_as_shown_is_exported(
     scored.filter.setText("frame")
     scored._on_filter()
     out = tmp_path / "scores.csv"
-    monkeypatch.setattr(focus_files, "asked_file", lambda *_: out)
+    monkeypatch.setattr(listed_files, "asked_csv", lambda *_: out)
     scored.do("export")
     with out.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -6,9 +6,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
+    QComboBox,
     QDockWidget,
     QLabel,
     QMainWindow,
@@ -24,7 +25,16 @@ from qtpy.QtWidgets import (
 from napari_sem_tools.errors import SemError
 from napari_sem_tools.widgets.work import Job, Outcome, Work
 
-__all__ = ["Links", "Panel", "dock_of", "scrolled", "theme_colour", "wrapped_label"]
+__all__ = [
+    "Links",
+    "Panel",
+    "dock_of",
+    "late",
+    "narrow",
+    "scrolled",
+    "theme_colour",
+    "wrapped_label",
+]
 
 _MIN_WIDTH = 320
 _MIN_FORM = 120
@@ -70,6 +80,22 @@ def wrapped_label(text: str = "") -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
+
+
+def narrow(box: QComboBox, letters: int = 8) -> QComboBox:
+    """Let a long entry of a list not widen the dock."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(letters)
+    return box
+
+
+def late(parent: QObject, milliseconds: int, answer: Callable[..., Any]) -> QTimer:
+    """Make a timer that fires once after a pause."""
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(answer)
+    return timer
 
 
 def scrolled(widget: QWidget) -> QScrollArea:

@@ -10,8 +10,8 @@ from qtpy.QtGui import QPixmap
 from napari_sem_tools.errors import SemError
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.catalogue.shelf import Shelf
-from napari_sem_tools.widgets.gallery.parts import late
 from napari_sem_tools.widgets.gallery.pictures import Pixmaps
+from napari_sem_tools.widgets.panel import late
 from napari_sem_tools.widgets.work import Outcome, Work
 
 __all__ = ["LatePictures"]

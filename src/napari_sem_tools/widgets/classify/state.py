@@ -17,9 +17,9 @@ from napari_sem_tools.widgets.table.filters import rows_matching
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["VIEWS", "NamedFiles"]
+__all__ = ["ALL", "VIEWS", "NamedFiles"]
 
-_ALL = "all files"
+ALL = "all files"
 _FIRST = ("file", "category", "found", "confidence", "answer", "reason", "possible", "in_domain",
           "distance", "nearest", "corrected", "new", "folder", "sure", "said")  # fmt: skip
 _LAST = ("error",)
@@ -37,7 +37,7 @@ def _doubtful(table: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 VIEWS: dict[str, Callable[[pd.DataFrame], NDArray[np.bool_]]] = {
-    _ALL: lambda table: np.ones(len(table), bool),
+    ALL: lambda table: np.ones(len(table), bool),
     "new": _is("new", True),
     "doubtful": _doubtful,
     "corrected": lambda table: np.asarray(table["corrected"].to_numpy(object) != "", bool),

@@ -1,17 +1,18 @@
-"""Small parts that lists of images share: rows of buttons, timers, narrow lists."""
+"""Small parts that lists of images share: rows of buttons, narrow lists, a question."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, QTimer
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
-__all__ = ["asked_csv", "button_row", "late", "narrow_box", "refill"]
+from napari_sem_tools.widgets.panel import narrow
 
-_TIGHT = "padding: 3px 5px;"  # many buttons in a narrow dock
+__all__ = ["TIGHT", "asked_csv", "button_row", "narrow_box", "refill"]
+
+TIGHT = "padding: 3px 5px;"  # many buttons in a narrow dock
 
 
 def button_row(
@@ -36,7 +37,7 @@ def button_row(
     for name, (text, tip) in buttons.items():
         button = QPushButton(text)
         button.setToolTip(tip)
-        button.setStyleSheet(_TIGHT)
+        button.setStyleSheet(TIGHT)
         button.clicked.connect(lambda _=False, name=name: answer(name))
         made[name] = button
         row.addWidget(button)
@@ -44,20 +45,9 @@ def button_row(
     return row, made
 
 
-def late(parent: QWidget, milliseconds: int, answer: Callable[[], Any]) -> QTimer:
-    """Make a timer that fires once after a pause."""
-    timer = QTimer(parent)
-    timer.setSingleShot(True)
-    timer.setInterval(milliseconds)
-    timer.timeout.connect(answer)
-    return timer
-
-
 def narrow_box(*texts: str, tip: str = "") -> QComboBox:
     """Make a list that does not widen the dock."""
-    box = QComboBox()
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
+    box = narrow(QComboBox())
     box.addItems(list(texts))
     box.setToolTip(tip)
     return box
