@@ -29,7 +29,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 _WINDOWS_LOADER = ("WinError 126", "WinError 127", "WinError 1114", "DLL load failed")
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16")
 _TENSOR_CORES = (7, 0)  # CUDA capability from which half precision is faster
-_CPU_BYTES = 1024**3  # for the tiles of one network, so that a lab PC goes on working
+_CPU_BYTES = 5 * 2**28  # a picture of 1024 x 768 still goes through whole when it is doubled
 _failures: list[SemError] = []  # of loading PyTorch in this process: one at most
 _GPU_SHARE = 0.5  # of what is free: other programs use the GPU as well
 

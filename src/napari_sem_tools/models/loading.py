@@ -11,6 +11,7 @@ from typing import Any
 from napari_sem_tools.errors import SemWarning, UntrustedModel
 from napari_sem_tools.models.card import ModelCard
 from napari_sem_tools.models.devices import Precision, torch
+from napari_sem_tools.models.folding import fold_normalisation
 from napari_sem_tools.models.loaded import LoadedModel, bytes_per_px, stop_between_layers
 
 __all__ = ["load"]
@@ -47,6 +48,7 @@ def load(
     raw = read_verified(weights, card.weights)
     network = _built(card, raw).eval().requires_grad_(False)
     pixel = bytes_per_px(network, card)
+    network = fold_normalisation(network)
     network = network.to(device).to(memory_format=module.channels_last)
     size = sum(t.numel() * t.element_size() for t in network.state_dict().values())
     if compiled:

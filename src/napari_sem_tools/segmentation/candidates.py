@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sem_tools.segmentation.filters import largest_within
+
 __all__ = ["FEATURES", "Look", "Overlaps", "describe", "features_of"]
 
 Labels = NDArray[np.int32]
@@ -27,7 +29,7 @@ _LOOK = (
 FEATURES = (*_OWN, *(f"finer_{n}" for n in _OTHER), *(f"coarser_{n}" for n in _OTHER), *_LOOK)
 """Columns of `features_of`, in order."""
 
-_RING_PX = 5  # window that reaches two pixels beyond an outline
+_RING_PX = 2  # how far beyond an outline is just outside
 _NO_LOOK = -1.0  # there is no finer or coarser look to compare with
 _SMALL = 1e-3
 
@@ -83,8 +85,6 @@ def describe(labels: Labels, maps: NDArray[np.float32], confidence: Map) -> Tabl
         1 where the image cuts it; log of perimeter^2 / (4 pi area), perimeter in outline
         pixels.
     """
-    from scipy.ndimage import maximum_filter
-
     foreground, border, distance = maps
     count = len(confidence)
     outline = _outline(labels)
@@ -100,7 +100,7 @@ def describe(labels: Labels, maps: NDArray[np.float32], confidence: Map) -> Tabl
     length = np.bincount(along, minlength=count + 1)[1:]
     peak = np.zeros(count + 1, np.float32)
     np.maximum.at(peak, number, distance.ravel()[inside])
-    grown = maximum_filter(labels, _RING_PX)
+    grown = largest_within(labels, _RING_PX)
     ring = np.flatnonzero((labels == 0) & (grown > 0))
     beside = grown.ravel()[ring]
     cut = np.zeros(count + 1, bool)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sem_tools.segmentation.filters import largest_within
 from napari_sem_tools.tasks import Cancel, stop_if_cancelled
 
 __all__ = ["Decoding", "decode"]
@@ -117,9 +118,9 @@ class _Edges:
 
 def _peaks(relief: Map, mask: NDArray[np.bool_]) -> Labels:
     """Label the local maxima inside the mask; every component has one."""
-    from scipy.ndimage import label, maximum_filter
+    from scipy.ndimage import label
 
-    top = mask & (relief >= maximum_filter(np.where(mask, relief, 0), 3))
+    top = mask & (relief >= largest_within(np.where(mask, relief, 0)))
     return np.asarray(label(top, np.ones((3, 3), int))[0], np.int32)
 
 
@@ -132,9 +133,7 @@ def _maximum(values: Map, labels: Labels) -> Map:
 
 def _common_edges(basins: Labels, relief: Map, border: Map) -> _Edges:
     """Collect all pairs of neighbouring pixels that lie in two basins."""
-    from scipy.ndimage import maximum_filter
-
-    near = maximum_filter(border, 3)  # the border may lie a pixel beside the edge
+    near = largest_within(border)  # the border may lie a pixel beside the edge
     parts = []
     for axis in (0, 1):
         a, b = (np.take(basins, r, axis) for r in _shifted(basins.shape[axis]))

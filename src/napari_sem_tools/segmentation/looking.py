@@ -150,17 +150,17 @@ def fill_holes(labels: Labels) -> Labels:
 
     holes, count = label(np.pad(labels == 0, 1, constant_values=True))
     holes = holes[1:-1, 1:-1]
-    outside = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
+    enclosed = np.ones(count + 1, bool)
+    enclosed[0] = False
+    for side in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
+        enclosed[side] = False
+    y, x = np.nonzero(enclosed[holes])  # never at the border of the image
+    number = holes[y, x]
     largest, smallest = np.zeros(count + 1, np.int64), np.full(count + 1, np.iinfo(np.int64).max)
-    for axis in (0, 1):
-        first, last = range(labels.shape[axis] - 1), range(1, labels.shape[axis])
-        for here, there in ((first, last), (last, first)):
-            hole = np.take(holes, here, axis).ravel()
-            beside = np.take(labels, there, axis).ravel()
-            touch = (hole > 0) & (beside > 0)
-            np.maximum.at(largest, hole[touch], beside[touch])
-            np.minimum.at(smallest, hole[touch], beside[touch])
+    for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        beside = labels[y + down, x + right]
+        touch = beside > 0
+        np.maximum.at(largest, number[touch], beside[touch])
+        np.minimum.at(smallest, number[touch], beside[touch])
     owner = np.where(largest == smallest, largest, 0)
-    owner[outside] = 0
-    owner[0] = 0
     return np.asarray(np.where(labels > 0, labels, owner[holes]), np.int32)
