@@ -48,7 +48,7 @@ class SeparationTraining(Settings):
         Literal["plateau", "one-cycle", "cosine"], described("How the rate changes")
     ] = "plateau"
     weight_decay: Annotated[float, described("AdamW", min=0.0, max=1.0)] = 0.02
-    touching: Annotated[float, described("Weight between touching particles", min=0, max=50)] = 3.0
+    touching: Annotated[float, described("Weight between touching particles", min=0, max=50)] = 0.0
     letters: Annotated[float, described("Share of crops with letters", min=0.0, max=1.0)] = 0.4
     average: Annotated[float, described("Decay of the averaged weights", min=0, max=1)] = 0.998
     seed: Annotated[int, described("Seed of weights and crops", min=0, max=2**31)] = 26

@@ -80,7 +80,7 @@ class TrainingSettings(Settings):
     ] = "auto"
     touching: Annotated[
         float, described("Extra weight between touching particles", min=0, max=50)
-    ] = 3.0
+    ] = 0.0
     optimiser: Annotated[Literal["adamw", "adam"], described("Optimiser")] = "adamw"
     learning_rate: Annotated[float, described("Largest rate", min=1e-7, max=1.0, step=1e-7)] = 1e-3
     weight_decay: Annotated[float, described("Of AdamW", min=0.0, max=1.0, step=1e-6)] = 0.02
