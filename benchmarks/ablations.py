@@ -12,7 +12,8 @@ fused (`scale_choice.py`; the judge is that of the package).  Real crops for the
 pictures added" come from powder and TEM nanoparticles, which are then not scored.  A row says
 AP@0.5 / PQ and the difference of AP@0.5 to base over the same pictures with its 95 % bootstrap
 interval (2000 draws, seed 0).  With several seeds a second table has mean and range over them, and
-the difference to base of the same seed.  `--keep FILE` writes a line per finished row and goes on from it.
+the difference to base of the same seed.  `--keep FILE` writes a line per finished row and goes
+on from it.
 """
 
 from __future__ import annotations
