@@ -12,6 +12,7 @@ from napari_sem_tools.widgets.panel import (
     Links,
     Panel,
     dock_of,
+    narrow,
     scrolled,
     theme_colour,
     wrapped_label,
@@ -56,8 +57,7 @@ class LayerChooser(QComboBox):
         self._last: Any = None
         self.links = Links()
         self._names = Links()
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(12)
+        narrow(self, 12)
         for event in ("inserted", "removed", "reordered"):
             self.links.connect(getattr(viewer.layers.events, event), self._refill)
         if follow:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
 
-from napari_sem_tools.widgets.panel import theme_colour, wrapped_label
-from napari_sem_tools.widgets.plots.margins import fit_margins
+from napari_sem_tools.widgets.panel import theme_colour
+from napari_sem_tools.widgets.plots.canvas import LateCanvas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,15 +29,12 @@ _COLOURS = (
 _SHAPES = "osD^v"  # another shape once the colours are used up
 _OTHERS = "#8a8f98"
 _MOST_GROUPS = 12  # the rest is grey
-_HEIGHT, _MARGINS = 220, (10, 10, 10, 34)  # px left, right, below and above the axes
 _NEAR_PX, _A_CLICK_PX = 9.0, 4.0
 _ZOOM = 1.3
-_LATE_MS = 60
 _SIZE_MANY, _SIZE_FEW, _MANY = 5.0, 26.0, 2000
-_WAITING = "Points that look alike lie near each other: Draw the map."
 
 
-class MapView(QWidget):
+class MapView(LateCanvas):
     """The points of a map.
 
     Its signal ``rested`` brings the key of the point below the mouse, or None, ``clicked`` that
@@ -47,26 +43,21 @@ class MapView(QWidget):
 
     rested = Signal(object)
     clicked = Signal(object)
+    waiting_text = "Points that look alike lie near each other: Draw the map."
+    tip = "Rest on a point to see it, click to open it; wheel zooms, drag moves"
+    inches = (3.4, 3.0)
+    height_px = 220
+    margins = (10, 10, 10, 34)
 
     def __init__(self) -> None:
         super().__init__()
         self.table: pd.DataFrame | None = None
         self.colour_by = "category"
         self.at: Any = None  # below the mouse
-        self.figure: Any = None  # made with the first map: matplotlib takes a while to load
-        self.canvas: Any = None
         self.axes: Any = None
         self._ring: Any = None
         self._press: tuple[float, float] | None = None
         self._grip: tuple[Any, Any] | None = None
-        self.waiting = wrapped_label(_WAITING)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.waiting)
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.setInterval(_LATE_MS)
-        self._late.timeout.connect(self._draw)
 
     # --- for the page --------------------------------------------------------------------
 
@@ -74,20 +65,6 @@ class MapView(QWidget):
         """Show a map as `Catalogue.map` makes it, or none."""
         self.table, self.at = table, None
         self.redraw()
-
-    def redraw(self) -> None:
-        """Draw soon, once it is seen."""
-        if self.isVisible():
-            self._late.start()
-
-    def release(self) -> None:
-        """Draw no more."""
-        self._late.stop()
-
-    def showEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
-        """Draw what came meanwhile."""
-        super().showEvent(event)
-        self._late.start()
 
     def nearest(self, x: float, y: float) -> Any:
         """Return the key of the point at a place of the canvas in px, None where there is none."""
@@ -100,46 +77,20 @@ class MapView(QWidget):
 
     # --- drawing -------------------------------------------------------------------------
 
-    def _make_canvas(self) -> None:
-        """Make the figure."""
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-        from matplotlib.figure import Figure
-
-        self.figure = Figure(figsize=(3.4, 3.0))
-        self.canvas = FigureCanvasQTAgg(self.figure)
-        self.canvas.setMinimumHeight(_HEIGHT)
-        self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self.canvas.setToolTip(
-            "Rest on a point to see it, click to open it; wheel zooms, drag moves"
-        )
-        self.layout().addWidget(self.canvas, 1)
-        events: tuple[tuple[str, Callable[[Any], None]], ...] = (
-            ("resize_event", self._fit),
-            ("motion_notify_event", self._on_move),
-            ("button_press_event", self._on_press),
-            ("button_release_event", self._on_release),
-            ("scroll_event", self._on_wheel),
-        )
-        for event, answer in events:
-            self.canvas.mpl_connect(event, answer)
-
-    def _fit(self, event: Any = None) -> None:
-        """Leave room for the legend."""
-        fit_margins(self.canvas, _MARGINS)
+    def events(self) -> dict[str, Callable[[Any], None]]:
+        """Return what the mouse does."""
+        return {
+            "motion_notify_event": self._on_move,
+            "button_press_event": self._on_press,
+            "button_release_event": self._on_release,
+            "scroll_event": self._on_wheel,
+        }
 
     def _draw(self) -> None:
         """Draw everything."""
         there = self.table is not None and len(self.table) > 0
-        self.waiting.setVisible(not there)
-        if self.canvas is None and there:
-            self._make_canvas()
-        if self.canvas is None:
+        if not self.start_drawing(there) or self.table is None:
             return
-        self.canvas.setVisible(there)
-        if self.table is None or not there:
-            return
-        self.figure.clear()
-        self.figure.set_facecolor(theme_colour("background"))
         self.axes = self.figure.add_subplot()
         self.axes.set_facecolor(theme_colour("background"))
         size = _SIZE_MANY if len(self.table) > _MANY else _SIZE_FEW

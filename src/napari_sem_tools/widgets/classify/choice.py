@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWi
 
 from napari_sem_tools.classification import Categories
 from napari_sem_tools.widgets.classify.judges import Judge, registered, saved_judges
+from napari_sem_tools.widgets.panel import narrow
 
 __all__ = ["JudgeLine"]
 
@@ -28,10 +29,7 @@ class JudgeLine(QWidget):
         self._own: Judge | None = None
         self._opened: list[Judge] = []
         self.box = _Box(self)
-        self.box.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.box.setMinimumContentsLength(12)
+        narrow(self.box, 12)
         self.box.setToolTip(
             "What judges images: categories taught from examples (page Teach), saved ones, or a "
             "trained network"

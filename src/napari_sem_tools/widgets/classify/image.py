@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_sem_tools.errors import SemError
@@ -16,7 +16,7 @@ from napari_sem_tools.widgets.classify.judges import Judge
 from napari_sem_tools.widgets.classify.text import answer_text, chances_of, headline
 from napari_sem_tools.widgets.focus.sight import Sight, sight_of
 from napari_sem_tools.widgets.pages import Page
-from napari_sem_tools.widgets.panel import scrolled, theme_colour, wrapped_label
+from napari_sem_tools.widgets.panel import late, scrolled, theme_colour, wrapped_label
 from napari_sem_tools.widgets.recipes import classify_recipe, image_source
 from napari_sem_tools.widgets.work import Outcome, Work
 
@@ -49,10 +49,7 @@ class ImagePage(Page):
         self._generation = 0
         self.work = Work(self)
         self.work.finished.connect(self._on_answer)
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.setInterval(_PAUSE_MS)
-        self._late.timeout.connect(self._ask)
+        self._late = late(self, _PAUSE_MS, self._ask)
         self.head = wrapped_label(_WAITING)
         self.head.setStyleSheet(_HEAD)
         self.words = wrapped_label()

@@ -72,13 +72,13 @@ class FilesBox(FileList):
 
     def build(self) -> None:
         """Put the rows round the list."""
-        self.actions |= {
+        self.answers |= {
             "correct": lambda: self.correct(self.right.currentText().strip()),
             "remove": self._remove,
         }
-        self.actions |= {what: functools.partial(self.asked.emit, what) for what in _OF_THE_PAGE}
+        self.answers |= {what: functools.partial(self.asked.emit, what) for what in _OF_THE_PAGE}
         for number in range(_DIGITS + 1):
-            self.actions[str(number)] = functools.partial(self._correct_to_number, number)
+            self.answers[str(number)] = functools.partial(self._correct_to_number, number)
         self.column.addLayout(self._filter_row())
         self.column.addLayout(self._rank_row())
         self.column.addWidget(self.view, 1)

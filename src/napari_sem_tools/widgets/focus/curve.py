@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
 
-from napari_sem_tools.widgets.panel import theme_colour, wrapped_label
-from napari_sem_tools.widgets.plots.margins import fit_margins
+from napari_sem_tools.widgets.panel import theme_colour
+from napari_sem_tools.widgets.plots.canvas import LateCanvas, style_axes
 
 if TYPE_CHECKING:
     from napari_sem_tools.focus.series.series import FocusSeries
@@ -19,37 +19,30 @@ __all__ = ["CurveView"]
 _COLOURS = ("#56b4e9", "#009e73", "#cc79a7", "#0072b2", "#f0e442")  # Okabe and Ito
 _SCORE, _BEST = "#e69f00", "#d55e00"
 _DASHES = ((4, 2), (1, 1), (5, 1, 1, 1), (3, 1), (6, 2, 2, 2))  # told apart without colours
-_HEIGHT = 210  # px, the least at which curves can be read
-_MARGINS = 40, 10, 44, 26  # px left, right, below and above the axes
-_LATE_MS = 60
 _ROOM = 0.04  # of the range of positions, on both sides
 _SCALE = 10.0
 _ENDS = ("low", "high")
-_WAITING = "Curve of score and measures: choose a stack or a folder, then Find best focus."
 
 
-class CurveView(QWidget):
+class CurveView(LateCanvas):
     """The curve of a series; ``clicked`` brings the number of the image that was clicked."""
 
     clicked = Signal(int)
+    waiting_text = "Curve of score and measures: choose a stack or a folder, then Find best focus."
+    tip = (
+        "Score of each image, and the chosen measures from their least to their largest "
+        "value. Line and band: best position with its 90 % interval; dotted: the image that "
+        "is shown. A click goes there."
+    )
+    margins = (40, 10, 44, 26)
 
     def __init__(self) -> None:
         super().__init__()
         self.series: FocusSeries | None = None
         self.unit = ""
         self.at: int | None = None  # image that is shown
-        self.figure: Any = None  # made with the first curve: matplotlib takes a while to load
-        self.canvas: Any = None
         self.axes: Any = None
         self._line: Any = None
-        self.waiting = wrapped_label(_WAITING)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.waiting)
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.setInterval(_LATE_MS)
-        self._late.timeout.connect(self._draw)
 
     # --- for the page --------------------------------------------------------------------
 
@@ -70,34 +63,12 @@ class CurveView(QWidget):
             self._line.set_xdata([place, place])
         self.canvas.draw_idle()
 
-    def redraw(self) -> None:
-        """Draw soon, once it is seen."""
-        if self.isVisible():
-            self._late.start()
-
-    def release(self) -> None:
-        """Draw no more."""
-        self._late.stop()
-
-    def showEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
-        """Draw what came meanwhile."""
-        super().showEvent(event)
-        self._late.start()
-
     # --- inside --------------------------------------------------------------------------
 
     def _draw(self) -> None:
         """Draw everything."""
-        self.waiting.setVisible(self.series is None)
-        if self.canvas is None and self.series is not None:
-            self._make_canvas()
-        if self.canvas is None:
+        if not self.start_drawing(self.series is not None) or self.series is None:
             return
-        self.canvas.setVisible(self.series is not None)
-        if self.series is None:
-            return
-        self.figure.clear()
-        self.figure.set_facecolor(theme_colour("background"))
         self.axes = self.figure.add_subplot()
         self._draw_best(self.series)
         self._draw_curves(self.series)
@@ -142,7 +113,6 @@ class CurveView(QWidget):
 
     def _style(self, series: FocusSeries) -> None:
         """Take the colours of the theme, and write the axes."""
-        text = theme_colour("text")
         positions = np.asarray(series.positions, float)
         ends = [positions.min(), positions.max()]
         if np.isfinite(series.best):
@@ -152,41 +122,15 @@ class CurveView(QWidget):
         self.axes.set_ylim(-0.3, _SCALE + 0.3)
         self.axes.set_xlabel(f"position ({self.unit})" if self.unit else "position")
         self.axes.set_ylabel("score")
-        self.axes.set_facecolor(theme_colour("background"))
-        self.axes.tick_params(colors=text, labelsize=8)
-        for label in (self.axes.xaxis.label, self.axes.yaxis.label):
-            label.set_color(text)
-            label.set_fontsize(9)
-        self.axes.grid(visible=True, alpha=0.15)
-        for name, spine in self.axes.spines.items():
-            spine.set_visible(name in ("left", "bottom"))
-            spine.set_color(text)
+        style_axes(self.axes)
         self.axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, fontsize=8, framealpha=0,
-            labelcolor=text, handlelength=1.6, columnspacing=1.0, borderaxespad=0.2,
+            labelcolor=theme_colour("text"), handlelength=1.6, columnspacing=1.0, borderaxespad=0.2,
         )  # fmt: skip
 
-    def _make_canvas(self) -> None:
-        """Make the figure."""
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-        from matplotlib.figure import Figure
-
-        self.figure = Figure(figsize=(3.6, 2.4))
-        self.canvas = FigureCanvasQTAgg(self.figure)
-        self.canvas.setMinimumHeight(_HEIGHT)
-        self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self.canvas.setToolTip(
-            "Score of each image, and the chosen measures from their least to their largest "
-            "value. Line and band: best position with its 90 % interval; dotted: the image that "
-            "is shown. A click goes there."
-        )
-        self.canvas.mpl_connect("resize_event", self._fit)
-        self.canvas.mpl_connect("button_press_event", self._on_click)
-        self.layout().addWidget(self.canvas, 1)
-
-    def _fit(self, event: Any = None) -> None:
-        """Leave room for the labels."""
-        fit_margins(self.canvas, _MARGINS)
+    def events(self) -> dict[str, Callable[[Any], None]]:
+        """Return what the mouse does."""
+        return {"button_press_event": self._on_click}
 
     def _on_click(self, event: Any) -> None:
         """Go to the image nearest to a click."""

@@ -71,8 +71,8 @@ class FilesBox(FileList):
         """Put the rows round the table."""
         self.transfer: Transfer | None = None
         for what, mark in _MARKS.items():
-            self.actions[what] = functools.partial(self.change_chosen, self.files.mark, mark)
-        self.actions |= {
+            self.answers[what] = functools.partial(self.change_chosen, self.files.mark, mark)
+        self.answers |= {
             "copy kept": lambda: self._ask_transfer(KEEP, move=False),
             "move rejected": lambda: self._ask_transfer(REJECT, move=True),
             "move back": self._move_back,

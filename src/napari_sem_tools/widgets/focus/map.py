@@ -13,7 +13,7 @@ from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.focus.layers import QUANTITIES, map_arguments, put_layer
 from napari_sem_tools.widgets.focus.sight import Sight, focus_name
-from napari_sem_tools.widgets.panel import wrapped_label
+from napari_sem_tools.widgets.panel import narrow, wrapped_label
 from napari_sem_tools.widgets.results import MAP_KEY
 from napari_sem_tools.widgets.table.colouring import Legend
 from napari_sem_tools.widgets.table.legend import LegendBar
@@ -56,10 +56,7 @@ class MapBox(QGroupBox):
         row = QHBoxLayout()
         row.addWidget(self.quantity, 1)
         row.addWidget(self.opacity, 1)
-        self.quantity.setMinimumContentsLength(8)
-        self.quantity.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
+        narrow(self.quantity)
         column = QVBoxLayout(self)
         column.addLayout(row)
         column.addWidget(self.title)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_sem_tools.errors import SemError
@@ -21,7 +21,7 @@ from napari_sem_tools.widgets.focus.sight import Sight, sight_of
 from napari_sem_tools.widgets.focus.teach import TeachBox
 from napari_sem_tools.widgets.focus.text import facts_text, sentences
 from napari_sem_tools.widgets.pages import Page
-from napari_sem_tools.widgets.panel import Links, scrolled, theme_colour, wrapped_label
+from napari_sem_tools.widgets.panel import Links, late, scrolled, theme_colour, wrapped_label
 from napari_sem_tools.widgets.recipes import focus_recipe
 from napari_sem_tools.widgets.work import Outcome, Work
 
@@ -77,10 +77,7 @@ class ScorePage(Page):
         self._events = Links()
         self.work = Work(self)
         self.work.finished.connect(self._on_answer)
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.setInterval(_PAUSE_MS)
-        self._late.timeout.connect(self._ask)
+        self._late = late(self, _PAUSE_MS, self._ask)
         self.gauge = ScoreGauge()
         self.column.addWidget(self.gauge)
         inner = QWidget()

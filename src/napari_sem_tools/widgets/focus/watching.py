@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout
 
 from napari_sem_tools.focus.files.folder import FileScore
@@ -17,7 +16,7 @@ from napari_sem_tools.widgets.focus.gauge import ScoreGauge, Sparkline
 from napari_sem_tools.widgets.focus.state import thumbnail
 from napari_sem_tools.widgets.folder_line import FolderLine
 from napari_sem_tools.widgets.pages import Page
-from napari_sem_tools.widgets.panel import wrapped_label
+from napari_sem_tools.widgets.panel import late, wrapped_label
 from napari_sem_tools.widgets.recipes import focus_watch_recipe
 from napari_sem_tools.widgets.work import Outcome, Work
 
@@ -64,10 +63,7 @@ class WatchPage(Page):
         self.column.addWidget(self.box, 1)
         self.work = Work(self)
         self.work.finished.connect(self._on_looked)
-        self.clock = QTimer(self)
-        self.clock.setSingleShot(True)
-        self.clock.setInterval(_LOOK_EVERY_MS)
-        self.clock.timeout.connect(self._look)
+        self.clock = late(self, _LOOK_EVERY_MS, self._look)
 
     # --- start and stop ------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ class FileList(QWidget):
         self.files, self.model, self.view = self.parts()
         self.view.asked.connect(self.do)
         self.view.opened.connect(panel.open_file)
-        self.actions: dict[str, Callable[[], Any]] = {
+        self.answers: dict[str, Callable[[], Any]] = {
             "undo": self._undo,
             "redo": self._redo,
             "open": self._open,
@@ -69,7 +69,7 @@ class FileList(QWidget):
         raise TypeError("A list of files says what it is made of.")
 
     def build(self) -> None:
-        """Fill `column` and add to `actions`; called once."""
+        """Fill `column` and add to `answers`; called once."""
 
     def add_buttons(self, buttons: Mapping[str, tuple[str, str]]) -> None:
         """Add a row of buttons, each named after what it does."""
@@ -151,7 +151,7 @@ class FileList(QWidget):
     def do(self, what: str) -> None:
         """Do what a key or a button asks for, to the chosen files."""
         try:
-            self.actions[what]()
+            self.answers[what]()
         except SemError as error:
             self.panel.fail(error)
 

@@ -6,19 +6,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_sem_tools.widgets.panel import late, narrow
+from napari_sem_tools.widgets.plots.canvas import make_canvas
 from napari_sem_tools.widgets.plots.curves import BAND_KINDS, FIT_KINDS
 from napari_sem_tools.widgets.plots.drawing import KINDS, PlotSpec, PlotValues, Style, draw_plot
+from napari_sem_tools.widgets.plots.margins import fit_margins
 
 __all__ = ["PlotPanel"]
 
@@ -54,9 +56,7 @@ class PlotPanel(QWidget):
         self.figure: Any = None  # made with the first plot: matplotlib takes a while to load
         self.canvas: Any = None
         self.axes: Any = None
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.timeout.connect(self._blit)
+        self._late = late(self, 0, self._blit)
         self._values: PlotValues | None = None
         self._spec = PlotSpec()
         self._mark: Any = None
@@ -69,38 +69,25 @@ class PlotPanel(QWidget):
 
     def _make_canvas(self) -> None:
         """Make the figure; later than the table, so that its rows are there at once."""
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-        from matplotlib.figure import Figure
-
-        self.figure = Figure(figsize=(3.6, 2.2))
-        self.canvas = FigureCanvasQTAgg(self.figure)
-        self.canvas.setMinimumHeight(_HEIGHT)
-        self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self.canvas.setToolTip("Drag to choose particles; Shift adds; a click chooses none")
-        self._place.addWidget(self.canvas, 1)
-        events: tuple[tuple[Any, Any], ...] = (
-            ("draw_event", self._on_drawn),
-            ("resize_event", self._fit),
-            ("button_press_event", self._on_press),
-            ("motion_notify_event", self._on_move),
-            ("button_release_event", self._on_release),
+        self.canvas = make_canvas(
+            (3.6, 2.2),
+            _HEIGHT,
+            "Drag to choose particles; Shift adds; a click chooses none",
+            {
+                "draw_event": self._on_drawn,
+                "resize_event": self._fit,
+                "button_press_event": self._on_press,
+                "motion_notify_event": self._on_move,
+                "button_release_event": self._on_release,
+            },
         )
-        for event, answer in events:
-            self.canvas.mpl_connect(event, answer)
+        self.figure = self.canvas.figure
+        self._place.addWidget(self.canvas, 1)
 
     def _fit(self, event: Any = None) -> None:
-        """Leave room for the labels; a layout engine would draw everything twice."""
-        width, height = self.canvas.get_width_height()
-        left, right, below, above = _MARGINS
-        if self.axes is not None and width > left + right and height > below + above:
-            self.axes.set_position(
-                (
-                    left / width,
-                    below / height,
-                    1 - (left + right) / width,
-                    1 - (below + above) / height,
-                )
-            )
+        """Leave room for the labels."""
+        if self.axes is not None:
+            fit_margins(self.canvas, _MARGINS)
 
     def _choices(self) -> list[QHBoxLayout]:
         """Make the rows with the kind of plot, the quantities and the axes."""
@@ -116,11 +103,7 @@ class PlotPanel(QWidget):
         self.log_y = QCheckBox("log y")
         self.versus = QLabel("against")
         for box in (self.kind, self.x, self.y, self.weight, self.group):
-            box.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
-            box.setMinimumContentsLength(8)
-            box.currentIndexChanged.connect(self._on_choice)
+            narrow(box).currentIndexChanged.connect(self._on_choice)
         self.fit = QCheckBox("fit")
         self.fit.setToolTip(
             "The best of normal, lognormal, Weibull and gamma by AIC, for particles by number"

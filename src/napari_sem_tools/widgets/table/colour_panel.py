@@ -8,6 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.widgets.panel import narrow
 from napari_sem_tools.widgets.table.colouring import MAPS, Colouring, column_colours
 from napari_sem_tools.widgets.table.legend import LegendBar
 
@@ -29,11 +30,7 @@ class ColourPanel(QWidget):
         self.maps = QComboBox()
         self.maps.addItems(list(MAPS))
         for box in (self.quantity, self.maps):
-            box.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
-            box.setMinimumContentsLength(8)
-            box.currentIndexChanged.connect(lambda _: self.changed.emit())
+            narrow(box).currentIndexChanged.connect(lambda _: self.changed.emit())
         row = QHBoxLayout()
         row.addWidget(QLabel("Colour by"))
         row.addWidget(self.quantity, 3)

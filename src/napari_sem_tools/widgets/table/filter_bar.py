@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QCompleter,
@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sem_tools.errors import InvalidSettings
+from napari_sem_tools.widgets.panel import late, narrow
 from napari_sem_tools.widgets.table.filters import PRESETS, range_text, rows_where
 
 if TYPE_CHECKING:
@@ -63,17 +64,10 @@ class FilterBar(QWidget):
         self.expression.setPlaceholderText("where, e.g. ecd_nm > 50 and circularity < 0.9")
         self.expression.setToolTip(_HELP)
         self.expression.setClearButtonEnabled(True)
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(_PAUSE_MS)
-        self._pause.timeout.connect(self.changed)
+        self._pause = late(self, _PAUSE_MS, self.changed)
         self.expression.textChanged.connect(lambda _: self._pause.start())
         self.expression.returnPressed.connect(self._at_once)
-        self.quantity = QComboBox()
-        self.quantity.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.quantity.setMinimumContentsLength(5)
+        self.quantity = narrow(QComboBox(), 5)
         self.quantity.currentIndexChanged.connect(self._on_quantity)
         self.slider = QRangeSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, _STEPS)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_sem_tools.layers import attach_table, from_layer, table_of
 from napari_sem_tools.tasks import Cancel, Progress
+from napari_sem_tools.widgets.panel import late
 from napari_sem_tools.widgets.parts import Links, is_kind
 from napari_sem_tools.widgets.results import image_of, plane_of
 from napari_sem_tools.widgets.table.follow import measured_again, touched_labels
@@ -43,10 +44,7 @@ class Follower(QObject):
         self._links = Links()
         self._work = Work(self)
         self._work.finished.connect(self._on_measured)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE_MS)
-        self._timer.timeout.connect(self.look)
+        self._timer = late(self, _PAUSE_MS, self.look)
 
     @property
     def running(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QItemSelectionModel, Qt, QTimer
+from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_sem_tools.errors import InvalidSettings
 from napari_sem_tools.layers import show_scale_bar
+from napari_sem_tools.widgets.panel import late
 from napari_sem_tools.widgets.parts import Links, SemWidget, is_kind, theme_colour, wrapped_label
 from napari_sem_tools.widgets.plots.drawing import Style
 from napari_sem_tools.widgets.plots.panel import PlotPanel
@@ -76,8 +77,8 @@ class TableWidget(SemWidget):
         self.model.classified.connect(lambda row, name: self.classify([row], name))
         self.follower = Follower(self.viewer, self)
         self.follower.said.connect(self.say)
-        self._timer = self._single_shot(_PAUSE_MS, self.write)
-        self._plot_timer = self._single_shot(_PLOT_PAUSE_MS, self._draw)
+        self._timer = late(self, _PAUSE_MS, self.write)
+        self._plot_timer = late(self, _PLOT_PAUSE_MS, self._draw)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.addWidget(self._upper())
         splitter.addWidget(self._lower())
@@ -96,14 +97,6 @@ class TableWidget(SemWidget):
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(answer)
         self.viewer.mouse_drag_callbacks.append(self._on_mouse)
-
-    def _single_shot(self, pause: int, answer: Any) -> QTimer:
-        """Make a timer that waits for a pause."""
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(pause)
-        timer.timeout.connect(answer)
-        return timer
 
     def _upper(self) -> QWidget:
         """Make the filter, the table and its buttons."""

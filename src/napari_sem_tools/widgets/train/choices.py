@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from napari_sem_tools.models import models as registry
 from napari_sem_tools.training import RECIPES, TRAININGS, TrainingSettings
 from napari_sem_tools.widgets.forms import SettingsForm
-from napari_sem_tools.widgets.panel import scrolled, wrapped_label
+from napari_sem_tools.widgets.panel import narrow, scrolled, wrapped_label
 
 __all__ = ["Folded", "TrainingChoices", "help_box", "plain_name", "sentence"]
 
@@ -246,8 +246,7 @@ def help_box(rows: dict[str, str]) -> QComboBox:
 
 def _narrow(box: QComboBox) -> None:
     """Let a long entry not widen the dock."""
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(10)
+    narrow(box, 10)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
-
-from napari_sem_tools.widgets.panel import theme_colour, wrapped_label
-from napari_sem_tools.widgets.plots.margins import fit_margins
+from napari_sem_tools.widgets.panel import theme_colour
+from napari_sem_tools.widgets.plots.canvas import LateCanvas, style_axes
 
 __all__ = ["SCORES", "CurvesView", "score_words"]
 
@@ -23,35 +20,29 @@ SCORES = {
 }
 _COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#0072b2")  # Okabe and Ito
 _LOSS = "#d55e00"
-_HEIGHT = 210  # px, the least at which both curves can be read
-_PAUSE_MS = 800  # between two drawings, which take some 80 ms
-_MARGINS = 52, 10, 44, 8  # px left, right, below and above the axes
-_GAP = 0.09
 _ROUNDED = 1e-5  # of the numbers in the log
 _LEGEND = 0.55  # how opaque
-_WAITING = "Loss and scores appear here after each epoch."
 
 
-class CurvesView(QWidget):
+class CurvesView(LateCanvas):
     """Two plots above each other with a common axis of epochs."""
+
+    waiting_text = "Loss and scores appear here after each epoch."
+    tip = (
+        "Above: mean loss of an epoch; the ring is the epoch that runs. Below: scores of "
+        "the images that judge; the dotted line is the best epoch, which is kept."
+    )
+    inches = (3.6, 2.6)
+    margins = (52, 10, 44, 8)
+    gaps: ClassVar[dict[str, float]] = {"hspace": 0.09}
+    late_ms = 800  # a drawing takes some 80 ms
 
     def __init__(self) -> None:
         super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        self.waiting = wrapped_label(_WAITING)
-        column.addWidget(self.waiting)
         self.rows: list[dict[str, float]] = []
         self.now: tuple[float, float] | None = None  # epoch and loss within an epoch
         self.epochs = 0
         self.best = 0
-        self.figure: Any = None  # made with the first curve: matplotlib takes a while to load
-        self.canvas: Any = None
-        self._stale = False
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.setInterval(_PAUSE_MS)
-        self._late.timeout.connect(self._draw)
 
     # --- for the widget ------------------------------------------------------------------
 
@@ -88,36 +79,12 @@ class CurvesView(QWidget):
         self.now = (epoch, loss)
         self.redraw()
 
-    def redraw(self) -> None:
-        """Draw soon, and only while it is seen."""
-        self._stale = True
-        if self.isVisible() and not self._late.isActive():
-            self._late.start()
-
-    def release(self) -> None:
-        """Draw no more."""
-        self._late.stop()
-
-    def showEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
-        """Draw what came meanwhile."""
-        super().showEvent(event)
-        if self._stale:
-            self._late.start()
-
     # --- inside --------------------------------------------------------------------------
 
     def _draw(self) -> None:
         """Draw everything."""
-        something = bool(self.rows) or self.now is not None
-        self.waiting.setVisible(not something)
-        if self.canvas is None and something:
-            self._make_canvas()
-        if self.canvas is None:
+        if not self.start_drawing(bool(self.rows) or self.now is not None):
             return
-        self._stale = False
-        self.canvas.setVisible(something)
-        self.figure.clear()
-        self.figure.set_facecolor(theme_colour("background"))
         upper, lower = self.figure.subplots(2, 1, sharex=True)
         self._draw_loss(upper)
         self._draw_scores(lower)
@@ -126,7 +93,8 @@ class CurvesView(QWidget):
         lower.set_xlabel("epoch")
         upper.tick_params(labelbottom=False)
         for axes in (upper, lower):
-            _restyle(axes)
+            style_axes(axes)
+            axes.xaxis.get_major_locator().set_params(integer=True)
         self._fit()
         self.canvas.draw_idle()
 
@@ -169,26 +137,6 @@ class CurvesView(QWidget):
                 columnspacing=1.0,
             )
 
-    def _make_canvas(self) -> None:
-        """Make the figure."""
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-        from matplotlib.figure import Figure
-
-        self.figure = Figure(figsize=(3.6, 2.6))
-        self.canvas = FigureCanvasQTAgg(self.figure)
-        self.canvas.setMinimumHeight(_HEIGHT)
-        self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self.canvas.setToolTip(
-            "Above: mean loss of an epoch; the ring is the epoch that runs. Below: scores of "
-            "the images that judge; the dotted line is the best epoch, which is kept."
-        )
-        self.canvas.mpl_connect("resize_event", self._fit)
-        self.layout().addWidget(self.canvas, 1)
-
-    def _fit(self, event: Any = None) -> None:
-        """Leave room for the labels."""
-        fit_margins(self.canvas, _MARGINS, hspace=_GAP)
-
 
 def score_words(scores: Mapping[str, float], most: int = 3) -> str:
     """Write the scores that say most.
@@ -200,18 +148,3 @@ def score_words(scores: Mapping[str, float], most: int = 3) -> str:
     """
     known = [f"{SCORES[name]} {scores[name]:.3f}" for name in SCORES if name in scores]
     return ", ".join(known[:most])
-
-
-def _restyle(axes: Any) -> None:
-    """Take the colours of the theme."""
-    text = theme_colour("text")
-    axes.set_facecolor(theme_colour("background"))
-    axes.tick_params(colors=text, labelsize=8)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_color(text)
-        label.set_fontsize(9)
-    axes.grid(visible=True, alpha=0.15)
-    for name, spine in axes.spines.items():
-        spine.set_visible(name in ("left", "bottom"))
-        spine.set_color(text)
-    axes.xaxis.get_major_locator().set_params(integer=True)

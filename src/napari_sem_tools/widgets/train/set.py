@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -25,7 +25,7 @@ from napari_sem_tools.settings import Settings
 from napari_sem_tools.training import ClassificationTraining, TrainingSettings, check_folder
 from napari_sem_tools.training.classification.listing import CheckedCategories, check_categories
 from napari_sem_tools.training.data.folder import CheckedFolder, Fault
-from napari_sem_tools.widgets.panel import theme_colour, wrapped_label
+from napari_sem_tools.widgets.panel import late, theme_colour, wrapped_label
 from napari_sem_tools.widgets.work import Outcome, Work
 
 __all__ = ["TrainingSetBox", "dropped_folder", "has_categories"]
@@ -64,10 +64,7 @@ class TrainingSetBox(QWidget):
         self.work = Work(self)
         self.work.finished.connect(self._on_checked)
         self.work.progressed.connect(self._on_progress)
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.setInterval(_LATE_MS)
-        self._late.timeout.connect(self.check)
+        self._late = late(self, _LATE_MS, self.check)
 
     def _row(self) -> QHBoxLayout:
         """Make the line with the path."""
