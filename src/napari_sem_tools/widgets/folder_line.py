@@ -11,28 +11,33 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWi
 __all__ = ["FolderLine", "dropped_paths"]
 
 
+_TIP = "Choose a folder; it can also be dropped here"
+
+
 class FolderLine(QWidget):
     """Path of a folder; ``chosen`` brings another one.
 
     Parameters
     ----------
     what : str
-        What lies in the folder, for the empty line and the dialog.
+        What lies in the folder, for the dialog.
+    empty, tip : str, optional
+        What the empty line says, and the button; by default for any folder.
     """
 
     chosen = Signal(object)
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, empty: str = "", tip: str = _TIP) -> None:
         super().__init__()
         self._what = what
         self.folder: Path | None = None
         self.edit = QLineEdit()
-        self.edit.setPlaceholderText(f"{what}: choose, type or drop it")
+        self.edit.setPlaceholderText(empty or f"{what}: choose, type or drop it")
         self.edit.setAcceptDrops(False)  # the widget takes the folder, not its text
         self.edit.editingFinished.connect(self._on_typed)
         self.browse = QToolButton()
         self.browse.setText("...")
-        self.browse.setToolTip("Choose a folder; it can also be dropped here")
+        self.browse.setToolTip(tip)
         self.browse.clicked.connect(self._ask)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -5,27 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QGridLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QComboBox
 
 from napari_sem_tools.models import models as registry
 from napari_sem_tools.training import RECIPES, TRAININGS, TrainingSettings
-from napari_sem_tools.widgets.forms import SettingsForm
-from napari_sem_tools.widgets.panel import narrow, scrolled, wrapped_label
+from napari_sem_tools.widgets.panel import wrapped_label
+from napari_sem_tools.widgets.train.page import SettingsPage, help_box, keep_narrow, sentence
 
-__all__ = ["Folded", "TrainingChoices", "help_box", "plain_name", "sentence"]
+__all__ = ["TrainingChoices", "plain_name"]
 
-_SHOWN = ("start", "freeze", "augmentation")  # by the boxes above the forms
-_FIRST = ("epochs", "batch", "crop_px", "learning_rate", "validation_share", "patience")
 _STARTS = {
     "auto": "the particles model that comes with the package, where there is one",
     "none": "nothing: weights are drawn by chance",
@@ -38,107 +27,38 @@ _FROZEN = {
 }
 
 
-class TrainingChoices(QWidget):
-    """Training by name, model to go on from, frozen layers, recipe, name, and all settings.
+class TrainingChoices(SettingsPage):
+    """Training by name, model to go on from, frozen layers, recipe, name, and all settings."""
 
-    Its signal ``changed`` comes after any change.
-    """
+    record = TrainingSettings
+    trainings = TRAININGS
+    first = ("epochs", "batch", "crop_px", "learning_rate", "validation_share", "patience")
 
-    changed = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(self._boxes())
-        advanced = [f.name for f in TrainingSettings.fields() if f.name not in _FIRST]
-        self.form = SettingsForm(TrainingSettings, skip=advanced)
-        self.more = SettingsForm(TrainingSettings, skip=(*_FIRST, *_SHOWN))
-        place = QWidget()
-        rows = QVBoxLayout(place)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.addWidget(self.form.native)
-        folded = Folded(self.more.native)
-        self.fold = folded.button
-        rows.addWidget(folded)
-        column.addWidget(scrolled(place), 1)
-        self.show_settings(TRAININGS[self.training.currentText()].settings)
-        for box in (self.start, self.freeze, self.augmentation):
-            box.currentIndexChanged.connect(self._on_change)
-        self.training.currentIndexChanged.connect(self._on_training)
-        self.name.textChanged.connect(self._on_change)
-        self.form.connect(self._on_change)
-        self.more.connect(self._on_change)
-
-    def _boxes(self) -> QGridLayout:
+    def build(self) -> dict[str, tuple[str, QComboBox]]:
         """Make the choices that everybody meets."""
-        self.training = help_box({row.name: row.help for row in TRAININGS.values()})
-        self.augmentation = help_box({row.name: row.help for row in RECIPES.values()})
-        self.freeze = help_box(_FROZEN)
         self.start = _StartBox()
-        self.name = QLineEdit()
-        self.name.setPlaceholderText("name of the new model")
+        self.freeze = help_box(_FROZEN)
+        self.augmentation = help_box({row.name: row.help for row in RECIPES.values()})
+        self.augmentation_line = self.lines["Augmentation"] = wrapped_label()
         self.name.setToolTip(
             "Name in the list of models: small letters, digits and hyphens. "
             "A second training of a name is its next version."
         )
-        self.training_line, self.augmentation_line = wrapped_label(), wrapped_label()
-        grid = QGridLayout()  # unlike a form, it gives wrapped lines the height they need
-        grid.setVerticalSpacing(4)
-        rows: dict[str, QWidget] = {
-            "Training": self.training,
-            "Start from": self.start,
-            "Keep fixed": self.freeze,
-            "Augmentation": self.augmentation,
-            "Model name": self.name,
+        return {
+            "Start from": ("start", self.start),
+            "Keep fixed": ("freeze", self.freeze),
+            "Augmentation": ("augmentation", self.augmentation),
         }
-        help_below = {"Training": self.training_line, "Augmentation": self.augmentation_line}
-        for title, widget in rows.items():
-            row = grid.rowCount()
-            grid.addWidget(QLabel(title), row, 0)
-            grid.addWidget(widget, row, 1)
-            if title in help_below:
-                grid.addWidget(help_below[title], row + 1, 0, 1, 2)
-        grid.setColumnStretch(1, 1)
-        return grid
 
-    # --- for the widget ------------------------------------------------------------------
+    def chosen(self) -> dict[str, str]:
+        """Return the settings that the boxes show."""
+        return super().chosen() | {"start": self.start.value(), "freeze": self._frozen()}
 
-    def settings(self) -> TrainingSettings:
-        """Return the settings as the window stands.
-
-        Raises
-        ------
-        InvalidSettings
-            A value is out of its range.
-        """
-        first: Any = self.form.value()
-        whole: Any = self.more.value()
-        changes = {name: getattr(first, name) for name in _FIRST}
-        return TrainingSettings.from_dict(
-            whole.to_dict()
-            | changes
-            | {
-                "start": self.start.value(),
-                "freeze": self._frozen(),
-                "augmentation": str(self.augmentation.currentText()),
-            }
-        )
-
-    def show_settings(self, settings: TrainingSettings) -> None:
-        """Show settings, e.g. those of a run that can be gone on with."""
-        boxes = (self.start, self.freeze, self.augmentation)
-        blockers = [QSignalBlocker(box) for box in (*boxes, self)]
+    def show_chosen(self, settings: TrainingSettings) -> None:
+        """Show settings in the boxes."""
+        super().show_chosen(settings)
         self.start.show_value(settings.start)
-        self.freeze.setCurrentText(settings.freeze)
-        self.augmentation.setCurrentText(settings.augmentation)
-        self.form.show(settings)
-        self.more.show(settings)
         self._name_training(settings)
-        del blockers
-        self._on_change()
-
-    # --- inside --------------------------------------------------------------------------
 
     def _frozen(self) -> str:
         """Return which layers stay as they are."""
@@ -153,42 +73,13 @@ class TrainingChoices(QWidget):
         with QSignalBlocker(self.training):
             self.training.setCurrentText((same or fitting)[0])
 
-    def _on_training(self, *_: Any) -> None:
-        """Take the settings of another training."""
-        self.show_settings(TRAININGS[self.training.currentText()].settings)
-
     def _on_change(self, *_: Any) -> None:
         """Write the help of what is chosen."""
-        row = TRAININGS[self.training.currentText()]
-        self.training_line.setText(sentence(row.help))
-        self.training_line.setToolTip(f"Settings from: {row.source}")
         recipe = RECIPES[self.augmentation.currentText()]
         self.augmentation_line.setText(sentence(recipe.help))
         self.augmentation_line.setToolTip(f"Ranges from: {recipe.source}")
         self.freeze.setEnabled(self.start.value() != "none")
-        self.changed.emit()
-
-
-class Folded(QWidget):
-    """What few people need, behind a button."""
-
-    def __init__(self, inner: QWidget) -> None:
-        super().__init__()
-        self.inner = inner
-        self.button = QPushButton()
-        self.button.setCheckable(True)
-        self.button.setStyleSheet("text-align: left; padding: 4px;")
-        self.button.toggled.connect(self._unfold)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.button)
-        column.addWidget(inner)
-        self._unfold(False)
-
-    def _unfold(self, shown: bool) -> None:
-        """Show or hide it."""
-        self.button.setText(f"{'▾' if shown else '▸'}  More settings")
-        self.inner.setVisible(shown)
+        super()._on_change()
 
 
 class _StartBox(QComboBox):
@@ -196,7 +87,7 @@ class _StartBox(QComboBox):
 
     def __init__(self) -> None:
         super().__init__()
-        _narrow(self)
+        keep_narrow(self)
         self.show_value("auto")
 
     def value(self) -> str:
@@ -232,24 +123,3 @@ def plain_name(path: Path) -> str:
     from napari_sem_tools.training.segmentation import model_name
 
     return model_name(path)
-
-
-def help_box(rows: dict[str, str]) -> QComboBox:
-    """Make a list of names with their help."""
-    box = QComboBox()
-    _narrow(box)
-    for number, (name, text) in enumerate(rows.items()):
-        box.addItem(name)
-        box.setItemData(number, text, Qt.ItemDataRole.ToolTipRole)
-    return box
-
-
-def _narrow(box: QComboBox) -> None:
-    """Let a long entry not widen the dock."""
-    narrow(box, 10)
-    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-
-
-def sentence(text: str) -> str:
-    """Begin with a capital and end with a full stop."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

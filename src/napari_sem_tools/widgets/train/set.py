@@ -9,12 +9,9 @@ from typing import Any, Literal
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QPushButton,
-    QToolButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -25,6 +22,7 @@ from napari_sem_tools.settings import Settings
 from napari_sem_tools.training import ClassificationTraining, TrainingSettings, check_folder
 from napari_sem_tools.training.classification.listing import CheckedCategories, check_categories
 from napari_sem_tools.training.data.folder import CheckedFolder, Fault
+from napari_sem_tools.widgets.folder_line import FolderLine
 from napari_sem_tools.widgets.panel import late, theme_colour, wrapped_label
 from napari_sem_tools.widgets.work import Outcome, Work
 
@@ -49,13 +47,18 @@ class TrainingSetBox(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder: Path | None = None
         self.found: CheckedFolder | CheckedCategories | None = None
         self._how: dict[str, Any] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        self.row = self._row()
-        column.addLayout(self.row)
+        self.path = FolderLine(
+            "Training set",
+            empty="folder of the training set",
+            tip="Choose the folder of the training set; it can also be dropped here",
+        )
+        self.path.chosen.connect(self._on_chosen)
+        self.edit, self.row = self.path.edit, self.path.layout()
+        column.addWidget(self.path)
         self.line = wrapped_label(_EMPTY)
         column.addWidget(self.line)
         self.faults = _FaultList()
@@ -65,21 +68,6 @@ class TrainingSetBox(QWidget):
         self.work.finished.connect(self._on_checked)
         self.work.progressed.connect(self._on_progress)
         self._late = late(self, _LATE_MS, self.check)
-
-    def _row(self) -> QHBoxLayout:
-        """Make the line with the path."""
-        self.edit = QLineEdit()
-        self.edit.setPlaceholderText("folder of the training set")
-        self.edit.setAcceptDrops(False)  # the widget takes the folder, not its text
-        self.edit.editingFinished.connect(self._on_typed)
-        self.browse = QToolButton()
-        self.browse.setText("...")
-        self.browse.setToolTip("Choose the folder of the training set; it can also be dropped here")
-        self.browse.clicked.connect(self._ask)
-        row = QHBoxLayout()
-        row.addWidget(self.edit, 1)
-        row.addWidget(self.browse)
-        return row
 
     def _buttons(self) -> QHBoxLayout:
         """Make what can be done with the folder."""
@@ -100,6 +88,11 @@ class TrainingSetBox(QWidget):
     # --- for the widget ------------------------------------------------------------------
 
     @property
+    def folder(self) -> Path | None:
+        """The folder that is chosen."""
+        return self.path.folder
+
+    @property
     def good(self) -> bool:
         """Whether every file of the folder can be used."""
         return self.found is not None and not self.found.faults and bool(self.found.samples)
@@ -111,13 +104,7 @@ class TrainingSetBox(QWidget):
 
     def choose(self, folder: Path) -> None:
         """Take a folder and look at its files."""
-        self.folder, self.found = folder.absolute(), None
-        self.edit.setText(str(self.folder))
-        self.edit.setToolTip(str(self.folder))
-        self.again.setEnabled(True)
-        self.add.setEnabled(True)
-        self.changed.emit()
-        self.check()
+        self.path.choose(folder)
 
     def look_for(self, settings: Settings) -> None:
         """Say what the files are to be; they are looked at again when that changed."""
@@ -152,18 +139,13 @@ class TrainingSetBox(QWidget):
 
     # --- inside --------------------------------------------------------------------------
 
-    def _ask(self) -> None:
-        """Let the user choose a folder."""
-        begin = str(self.folder or "")
-        name = QFileDialog.getExistingDirectory(self, "Training set", begin)
-        if name:
-            self.choose(Path(name))
-
-    def _on_typed(self) -> None:
-        """Take a typed path."""
-        text = self.edit.text().strip().strip('"')
-        if text and Path(text).absolute() != self.folder:
-            self.choose(Path(text))
+    def _on_chosen(self, folder: Path) -> None:
+        """Look at the files of another folder."""
+        self.found = None
+        self.again.setEnabled(True)
+        self.add.setEnabled(True)
+        self.changed.emit()
+        self.check()
 
     def _on_progress(self, done: int, total: int, what: str) -> None:
         """Say how many files were looked at."""
