@@ -9,19 +9,19 @@ import numpy as np
 from napari_sem_tools.layers import from_layer, same_grid
 from napari_sem_tools.layers.grid import UNCALIBRATED
 
-__all__ = ["LEAVE_OUT", "MEASURE_IN", "new_exclusion", "new_region", "strip_as_mask"]
+__all__ = ["LEAVE_OUT", "MEASURE_IN", "new_exclusion", "new_region", "new_shapes", "strip_as_mask"]
 
 MEASURE_IN, LEAVE_OUT = "region", "left out"
 
 
 def new_region() -> Any:
     """Add an empty layer on the selected image's grid, to draw where to measure."""
-    return _new_shapes(MEASURE_IN, "lime")
+    return new_shapes(MEASURE_IN, "lime")
 
 
 def new_exclusion() -> Any:
     """Add an empty layer on the selected image's grid, to draw what is left out."""
-    return _new_shapes(LEAVE_OUT, "magenta")
+    return new_shapes(LEAVE_OUT, "magenta")
 
 
 def strip_as_mask() -> Any:
@@ -37,8 +37,24 @@ def strip_as_mask() -> Any:
     )
 
 
-def _new_shapes(what: str, colour: str) -> Any:
-    """Add a Shapes layer on the grid of the selected image, ready to draw a polygon."""
+def new_shapes(what: str, colour: str, *, mode: str = "add_polygon", **more: Any) -> Any:
+    """Add a Shapes layer on the grid of the selected image, ready to draw.
+
+    Parameters
+    ----------
+    what : str
+        Comes behind the name of the image.
+    colour : str
+    mode : str
+        What is drawn, as napari names it.
+    **more : dict
+        Of ``viewer.add_shapes``.
+
+    Returns
+    -------
+    napari Shapes layer or None
+        None where there is no image, which is said.
+    """
     viewer, image = _selected_image()
     if image is None:
         return None
@@ -48,9 +64,10 @@ def _new_shapes(what: str, colour: str) -> Any:
         edge_color=colour,
         edge_width=max(1.0, max(image.data.shape[-2:]) / 400),
         face_color="transparent",
+        **more,
         **same_grid(image, ndim=2),
     )
-    layer.mode = "add_polygon"
+    layer.mode = mode
     return layer
 
 

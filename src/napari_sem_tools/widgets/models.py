@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QHeaderView,
-    QMessageBox,
     QPushButton,
     QSplitter,
     QTextBrowser,
@@ -30,7 +29,7 @@ from napari_sem_tools.models.card import MAX_CARD_BYTES, ModelCard
 from napari_sem_tools.models.store import Entry, Problem, Verdict
 from napari_sem_tools.tasks import Cancel, Progress, part_of, stop_if_cancelled
 from napari_sem_tools.widgets.model_card import ORIGINS, card_html, readable_size
-from napari_sem_tools.widgets.panel import Panel, wrapped_label
+from napari_sem_tools.widgets.panel import Panel, agrees, wrapped_label
 from napari_sem_tools.widgets.recipes import model_recipe
 from napari_sem_tools.widgets.work import Outcome, Work
 
@@ -370,15 +369,8 @@ class ModelsWidget(Panel):
         entry = self.chosen()
         if entry is None:
             return
-        yes = QMessageBox.StandardButton.Yes
-        answer = QMessageBox.question(
-            self,
-            "Remove model",
-            f"Delete {entry.card.key} ({readable_size(entry.card.weights.size_bytes)}) from disk?",
-            yes | QMessageBox.StandardButton.No,
-            QMessageBox.StandardButton.No,
-        )
-        if answer == yes:
+        size = readable_size(entry.card.weights.size_bytes)
+        if agrees(self, "Remove model", f"Delete {entry.card.key} ({size}) from disk?"):
             self.remove()
 
     # --- life ----------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QDockWidget,
     QLabel,
     QMainWindow,
+    QMessageBox,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -28,6 +29,7 @@ from napari_sem_tools.widgets.work import Job, Outcome, Work
 __all__ = [
     "Links",
     "Panel",
+    "agrees",
     "dock_of",
     "late",
     "narrow",
@@ -96,6 +98,12 @@ def late(parent: QObject, milliseconds: int, answer: Callable[..., Any]) -> QTim
     timer.setInterval(milliseconds)
     timer.timeout.connect(answer)
     return timer
+
+
+def agrees(parent: QWidget | None, title: str, text: str) -> bool:
+    """Ask whether something may go for good; Enter says no."""
+    yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+    return bool(QMessageBox.question(parent, title, text, yes | no, no) == yes)
 
 
 def scrolled(widget: QWidget) -> QScrollArea:

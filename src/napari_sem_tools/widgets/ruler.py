@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sem_tools.layers import calibration_of, same_grid
-from napari_sem_tools.layers.grid import UNCALIBRATED
+from napari_sem_tools.layers import calibration_of
+from napari_sem_tools.widgets.commands import new_shapes
 
 __all__ = ["RULER", "new_ruler", "reading", "readings_of"]
 
@@ -82,17 +82,10 @@ def readings_of(layer: Any) -> list[str]:
 
 def new_ruler() -> Any:
     """Add a ruler on the selected image's grid: each line drawn shows its length in nm."""
-    from napari_sem_tools.widgets.commands import _selected_image
-
-    viewer, image = _selected_image()
-    if image is None:
-        return None
-    layer = viewer.add_shapes(
-        ndim=2,
-        name=f"{str(image.name).removesuffix(UNCALIBRATED)} {RULER}",
-        edge_color=_COLOUR,
-        edge_width=max(1.0, max(image.data.shape[-2:]) / 400),
-        face_color="transparent",
+    layer = new_shapes(
+        RULER,
+        _COLOUR,
+        mode="add_line",
         opacity=1.0,
         features={_COLUMN: np.empty(0, object)},
         text={
@@ -101,10 +94,9 @@ def new_ruler() -> Any:
             "size": _TEXT_SIZE,
             "anchor": "upper_left",
         },
-        **same_grid(image, ndim=2),
     )
-    _Reader(layer)
-    layer.mode = "add_line"
+    if layer is not None:
+        _Reader(layer)
     return layer
 
 

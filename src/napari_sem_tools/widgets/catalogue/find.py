@@ -23,7 +23,7 @@ from napari_sem_tools.widgets.catalogue.question import (
 )
 from napari_sem_tools.widgets.catalogue.words import image_words
 from napari_sem_tools.widgets.gallery.model import Column, ImagesModel, Looks, plain
-from napari_sem_tools.widgets.gallery.parts import asked_csv, button_row, narrow_box
+from napari_sem_tools.widgets.gallery.parts import asked_csv, button_row, gallery_button, narrow_box
 from napari_sem_tools.widgets.gallery.views import ImagesView
 from napari_sem_tools.widgets.pages import Page
 from napari_sem_tools.widgets.panel import scrolled, wrapped_label
@@ -122,10 +122,7 @@ class FindPage(Page):
         self.filters.setCheckable(True)
         self.filters.setToolTip("Category, magnification, instrument, date, focus, name")
         self.filters.toggled.connect(lambda on: self.area.setVisible(on))
-        self.gallery = QPushButton("Gallery")
-        self.gallery.setCheckable(True)
-        self.gallery.setToolTip("Show large pictures instead of the table")
-        self.gallery.toggled.connect(lambda on: self.view.show_gallery(on))
+        self.gallery = gallery_button(self.view.show_gallery)
         first, second = QHBoxLayout(), QHBoxLayout()
         first.addWidget(self.what, 1)
         first.addWidget(self.count)

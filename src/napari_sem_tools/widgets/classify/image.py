@@ -130,6 +130,14 @@ class ImagePage(Page):
         steps = self.panel.viewer.dims.current_step
         return sight_of(layer, int(steps[0]) if steps else 0)
 
+    def _sight(self) -> Sight | None:
+        """Return what is looked at; None where nothing is, or where a sentence says why not."""
+        try:
+            return self.sight()
+        except SemError as error:
+            self.panel.fail(error)
+            return None
+
     def _ask(self, *, by_hand: bool = False) -> None:
         """Ask off the GUI thread; a page behind another one waits."""
         if self.work.running or not (by_hand or self.isVisible()):
@@ -138,11 +146,7 @@ class ImagePage(Page):
         if judge is None or not self.can_run():
             self._show(None)
             return
-        try:
-            sight = self.sight()
-        except SemError as error:
-            self.panel.fail(error)
-            return
+        sight = self._sight()
         if sight is None:
             return
         generation = self._generation
@@ -192,11 +196,7 @@ class ImagePage(Page):
             self.panel.say("Choose or type the category first.")
             self.wanted.setFocus(Qt.FocusReason.OtherFocusReason)
             return
-        try:
-            sight = self.sight()
-        except SemError as error:
-            self.panel.fail(error)
-            return
+        sight = self._sight()
         if sight is not None:
             self.panel.teach.add_images({name: [sight]})
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QPixmap
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton
+from qtpy.QtWidgets import QHBoxLayout, QLabel
 
 from napari_sem_tools.widgets.classify.state import ALL, VIEWS, NamedFiles
 from napari_sem_tools.widgets.classify.text import (
@@ -21,7 +21,7 @@ from napari_sem_tools.widgets.classify.text import (
 )
 from napari_sem_tools.widgets.gallery.files import FileList
 from napari_sem_tools.widgets.gallery.model import Column, ImagesModel, Looks
-from napari_sem_tools.widgets.gallery.parts import button_row, narrow_box, refill
+from napari_sem_tools.widgets.gallery.parts import button_row, gallery_button, narrow_box, refill
 from napari_sem_tools.widgets.gallery.pictures import Pixmaps
 from napari_sem_tools.widgets.gallery.views import ImagesView
 
@@ -111,10 +111,7 @@ class FilesBox(FileList):
         self.rank = narrow_box(tip="The files most likely of this category come first")
         self.rank.addItem("in the order of the table", "")
         self.rank.currentIndexChanged.connect(self._on_rank)
-        self.gallery = QPushButton("Gallery")
-        self.gallery.setCheckable(True)
-        self.gallery.setToolTip("Show large pictures instead of the table")
-        self.gallery.toggled.connect(self.view.show_gallery)
+        self.gallery = gallery_button(self.view.show_gallery)
         row = QHBoxLayout()
         row.setSpacing(4)
         row.addWidget(QLabel("Rank by"))

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWi
 
 from napari_sem_tools.widgets.panel import narrow
 
-__all__ = ["TIGHT", "asked_csv", "button_row", "narrow_box", "refill"]
+__all__ = ["TIGHT", "asked_csv", "button_row", "gallery_button", "narrow_box", "refill"]
 
 TIGHT = "padding: 3px 5px;"  # many buttons in a narrow dock
 
@@ -43,6 +43,15 @@ def button_row(
         row.addWidget(button)
     row.addStretch(1)
     return row, made
+
+
+def gallery_button(show: Callable[[bool], None]) -> QPushButton:
+    """Make the button that changes between table and gallery."""
+    button = QPushButton("Gallery")
+    button.setCheckable(True)
+    button.setToolTip("Show large pictures instead of the table")
+    button.toggled.connect(show)
+    return button
 
 
 def narrow_box(*texts: str, tip: str = "") -> QComboBox:

@@ -7,7 +7,7 @@ with the chosen particles marked, so that plot, table and picture show the same 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -254,20 +254,24 @@ def _histogram(axes: Any, values: PlotValues, spec: PlotSpec, style: Style) -> C
     return mark
 
 
+def _by_size(values: PlotValues) -> Iterator[tuple[int, str, NDArray[np.intp]]]:
+    """Give number, name and rows of each group that has any, the smallest first."""
+    for number, name in enumerate(values.groups):
+        own = np.flatnonzero(values.group == number)
+        if len(own):
+            yield number, name, own[np.argsort(values.x[own], kind="stable")]
+
+
 def _cumulative(axes: Any, values: PlotValues, spec: PlotSpec, style: Style) -> Chosen:
     """Draw the share of particles, of their area or of their volume, up to each size."""
     height = np.empty(len(values.x))
     if spec.log_x:
         axes.set_xscale("log")
-    for number, name in enumerate(values.groups):
-        own = np.flatnonzero(values.group == number)
-        if not len(own):
-            continue
-        order = own[np.argsort(values.x[own], kind="stable")]
+    for number, name, order in _by_size(values):
         share = np.cumsum(_shares(values.x[order], spec.power))
         height[order] = 100 * share / max(share[-1], 1e-300)
         axes.plot(values.x[order], height[order], drawstyle="steps-post", lw=1.5,
-                  color=_colour(number, values), label=_short(name, len(own)))  # fmt: skip
+                  color=_colour(number, values), label=_short(name, len(order)))  # fmt: skip
     axes.set_ylim(0, 101)
     axes.set_ylabel(_WEIGHTED[spec.power][1], color=style.text, fontsize=9)
     if len(values.groups) == 1:
@@ -291,15 +295,11 @@ def _log_probability(axes: Any, values: PlotValues, spec: PlotSpec, style: Style
 
     height = np.empty(len(values.x))
     axes.set_xscale("log")
-    for number, name in enumerate(values.groups):
-        own = np.flatnonzero(values.group == number)
-        if not len(own):
-            continue
-        order = own[np.argsort(values.x[own], kind="stable")]
-        height[order] = ndtri((np.arange(len(own)) + 0.5) / len(own))
-        logs = np.log(values.x[own])
-        spread = float(logs.std(ddof=1)) if len(own) > 1 else 0.0
-        text = f"{_short(name, len(own))} GSD {np.exp(spread):.3g}".strip()
+    for number, name, order in _by_size(values):
+        height[order] = ndtri((np.arange(len(order)) + 0.5) / len(order))
+        logs = np.log(values.x[order])
+        spread = float(logs.std(ddof=1)) if len(order) > 1 else 0.0
+        text = f"{_short(name, len(order))} GSD {np.exp(spread):.3g}".strip()
         axes.plot(
             values.x[order], height[order], ".", ms=3, color=_colour(number, values), label=text
         )

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
 from napari_sem_tools.errors import OutputExists, SemError
 from napari_sem_tools.layers import from_layer
 from napari_sem_tools.layers.grid import UNCALIBRATED
 from napari_sem_tools.micrograph import Micrograph
 from napari_sem_tools.tiff import write_tiff
+from napari_sem_tools.widgets.panel import agrees
 from napari_sem_tools.widgets.results import image_of, plane_of
 from napari_sem_tools.widgets.work import Outcome, Work
 
@@ -215,12 +216,5 @@ def _files(name: str, folder: Path) -> list[Path]:
 
 def _asked(parent: QWidget | None, name: str, folder: Path) -> bool:
     """Ask whether files may be overwritten."""
-    yes = QMessageBox.StandardButton.Yes
-    answer = QMessageBox.question(
-        parent,
-        "Training sample",
-        f"{folder.name} already has an image {name}. Overwrite it and its mask?",
-        yes | QMessageBox.StandardButton.No,
-        QMessageBox.StandardButton.No,
-    )
-    return bool(answer == yes)
+    text = f"{folder.name} already has an image {name}. Overwrite it and its mask?"
+    return agrees(parent, "Training sample", text)

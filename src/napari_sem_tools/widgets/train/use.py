@@ -55,13 +55,7 @@ def use_model(viewer: Any, name: str) -> Any:
         return _classify_with(viewer, name)
     from napari_sem_tools.widgets.segment import SegmentWidget
 
-    widget = next(iter(_found(viewer, SegmentWidget)), None)
-    if widget is None:
-        _, widget = viewer.window.add_plugin_dock_widget(_PLUGIN, _SEGMENT)
-    dock = dock_of(widget)
-    if dock is not None:
-        dock.show()
-        dock.raise_()
+    widget = _shown(viewer, SegmentWidget, _SEGMENT)
     widget.method.refill()
     if widget.method.findText(name) < 0:
         raise SemError(f"The model {name} is no longer there.", hint="Look at the Models widget.")
@@ -73,15 +67,21 @@ def _classify_with(viewer: Any, name: str) -> Any:
     """Show the widget that names images, with a model as what judges."""
     from napari_sem_tools.widgets.classify.widget import ClassifyWidget
 
-    widget = next(iter(_found(viewer, ClassifyWidget)), None)
+    widget = _shown(viewer, ClassifyWidget, _CLASSIFY)
+    if not widget.line.choose_model(name):
+        raise SemError(f"The model {name} is no longer there.", hint="Look at the Models widget.")
+    return widget
+
+
+def _shown(viewer: Any, kind: type, title: str) -> Any:
+    """Bring a widget of a viewer to the front; it is opened where there is none."""
+    widget = next(iter(_found(viewer, kind)), None)
     if widget is None:
-        _, widget = viewer.window.add_plugin_dock_widget(_PLUGIN, _CLASSIFY)
+        _, widget = viewer.window.add_plugin_dock_widget(_PLUGIN, title)
     dock = dock_of(widget)
     if dock is not None:
         dock.show()
         dock.raise_()
-    if not widget.line.choose_model(name):
-        raise SemError(f"The model {name} is no longer there.", hint="Look at the Models widget.")
     return widget
 
 
