@@ -1,19 +1,16 @@
-"""Parts of the tests of Classify and Catalogue: small pictures of three kinds, and drops."""
+"""Parts of the tests of Classify and Catalogue: small pictures of three kinds."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
 from scipy.ndimage import gaussian_filter
 
 from napari_sem_tools.micrograph import Calibration
 from napari_sem_tools.tiff import write_tiff
 
-__all__ = ["KINDS", "drop", "fill", "picture", "write_kinds"]
+__all__ = ["KINDS", "fill", "picture", "write_kinds"]
 
 KINDS = ("blobs", "lines", "grains")
 
@@ -49,17 +46,3 @@ def write_kinds(folder: Path, count: int = 4) -> Path:
     for kind in KINDS:
         fill(folder / kind, kind, count)
     return folder
-
-
-def drop(widget: Any, *paths: Path) -> None:
-    """Drop files and folders on a widget, as a file manager would."""
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    event = QDropEvent(
-        QPointF(5, 5),
-        Qt.DropAction.CopyAction,
-        mime,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    widget.dropEvent(event)

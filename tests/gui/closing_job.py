@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,42 +78,62 @@ def open_window(folder: Path) -> tuple[Any, Any]:
     return viewer, widget
 
 
-def main() -> None:
-    """Close, say no, close, say yes."""
-    import napari
+class Closing:
+    """Closes a viewer; napari's question is denied once, then confirmed."""
 
-    viewer, widget = open_window(Path(sys.argv[1]))
-    asked: list[str] = []
-    closed: list[float] = []
-    clicks = 0
+    def __init__(self, viewer: Any, step: Callable[[], None]) -> None:
+        self.viewer, self.step = viewer, step
+        self.asked: list[str] = []
+        self.closed: list[float] = []
+        self.clicks = 0
 
-    def answer() -> None:
+    def click(self) -> None:
+        """Click the cross of the window."""
+        self.clicks += 1
+        click_the_cross(int(self.viewer.window._qt_window.winId()))
+
+    def run(self) -> None:
+        """Let things happen, and say how long the end took."""
+        import napari
+
+        timers = [QTimer(), QTimer()]
+        works = (self._go_on, self._answer)
+        for timer, work, pause in zip(timers, works, (400, 50), strict=True):
+            timer.timeout.connect(work)
+            timer.start(pause)
+        napari.run()
+        print(f"ended after {time.perf_counter() - self.closed[-1]:.2f} s", flush=True)
+
+    def _go_on(self) -> None:
+        """Do the next step, unless the last click is not yet answered."""
+        if not self.closed and self.clicks <= len(self.asked):
+            self.step()
+
+    def _answer(self) -> None:
+        """Answer the question."""
         for one in QApplication.topLevelWidgets():
             if type(one).__name__ == "ConfirmCloseDialog" and one.isVisible():
-                asked.append(" ".join(label.text() for label in one.findChildren(QLabel)))
-                print("asked:", asked[-1].replace("\n", " "), flush=True)
-                if len(asked) == 1:
+                self.asked.append(" ".join(label.text() for label in one.findChildren(QLabel)))
+                print("asked:", self.asked[-1].replace("\n", " "), flush=True)
+                if len(self.asked) == 1:
                     one.reject()
                 else:
-                    closed.append(time.perf_counter())
+                    self.closed.append(time.perf_counter())
                     one.accept()
 
+
+def main() -> None:
+    """Close, say no, close, say yes."""
+    viewer, widget = open_window(Path(sys.argv[1]))
+
     def close() -> None:
-        nonlocal clicks
-        if closed or clicks > len(asked):
-            return  # the last click is not yet answered
         if "network" in widget.status_line.text():
             assert widget.work.running
-            clicks += 1
-            click_the_cross(int(viewer.window._qt_window.winId()))
+            closing.click()
 
-    timers = [QTimer(), QTimer()]
-    for timer, work, pause in zip(timers, (close, answer), (400, 50), strict=True):
-        timer.timeout.connect(work)
-        timer.start(pause)
+    closing = Closing(viewer, close)
     widget.run_button.click()
-    napari.run()
-    print(f"ended after {time.perf_counter() - closed[-1]:.2f} s", flush=True)
+    closing.run()
 
 
 if __name__ == "__main__":

@@ -133,3 +133,36 @@ def seer(store: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     add_seer(store, "seer", monkeypatch)
     yield "seer"
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def labels(model: Any, discs: Micrograph) -> Any:
+    """The discs as measured particles over their image."""
+    from window_parts import add_particles
+
+    return add_particles(model, discs)
+
+
+@pytest.fixture
+def stack(model: Any) -> Any:
+    """A series through focus as a layer."""
+    from focus_parts import add, series
+
+    return add(model, series())
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Let trainings be played; the runs that were started."""
+    from engine_parts import threads_end
+    from training_parts import PlayedRun
+
+    from napari_sem_tools.errors import Cancelled
+    from napari_sem_tools.widgets.train import watch
+
+    monkeypatch.setattr(watch, "TrainingRun", PlayedRun)
+    PlayedRun.started.clear()
+    yield PlayedRun.started
+    for run in PlayedRun.started:
+        run.end(Cancelled("the test is over"))
+    threads_end()

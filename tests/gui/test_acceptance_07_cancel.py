@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from engine_parts import choose, particles, resident_mib, state, threads_end, wait
 from small_models import add_model
+from window_parts import run_closing
 
 from napari_sem_tools.layers import image_arguments
 from napari_sem_tools.models.store import Store
@@ -72,24 +72,11 @@ def test_7_cancel_answers_at_any_moment_and_leaves_nothing(
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the cross is clicked by way of X11")
 def test_7_closing_the_window_while_it_runs_asks_and_then_ends_the_process(tmp_path: Path) -> None:
-    job = Path(__file__).with_name("closing_job.py")
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-W", "ignore", str(job), str(tmp_path)],
-        env=os.environ | {"NAPARI_SEM_TOOLS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    asked = [line for line in done.stdout.splitlines() if line.startswith("asked")]
-    ended = done.stdout.rpartition("ended after ")[2]
-    print(*asked, f"ended after {ended}", sep="\n")
-    assert done.returncode == 0, done.stderr
+    asked, ended, done = run_closing("closing_job.py", tmp_path)
     named = ["Finding particles" in line for line in asked]
     assert named[:2] == [True, True], "denied once, then confirmed"
     assert not any(named[2:]), "napari may ask again because there are layers"
     assert float(ended.split()[0]) < 5
-    assert "Traceback" not in done.stdout + done.stderr
     assert "Error" not in done.stderr
 
 
@@ -178,7 +165,6 @@ def test_7_closing_a_widget_ends_its_work(
 def test_7_a_network_that_is_killed_in_its_process_leaves_the_window_as_it_was(
     model: Any, store: Store, open_widget: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
     import signal
 
     from napari_sem_tools.models import models, remote

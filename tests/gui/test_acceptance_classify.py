@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from classify_parts import drop, fill, write_kinds
+from classify_parts import fill, write_kinds
 from engine_parts import Heartbeat, particles, threads_end, wait
 from qtpy.QtWidgets import QApplication
+from window_parts import drop
 
 from napari_sem_tools.classification import teach
 from napari_sem_tools.tiff import write_tiff

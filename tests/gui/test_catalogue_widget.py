@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from classify_parts import KINDS, drop, fill, picture, write_kinds
+from classify_parts import KINDS, fill, picture, write_kinds
 from qtpy.QtCore import Qt
+from window_parts import drop, idle
 
 from napari_sem_tools.catalogue import Catalogue
 from napari_sem_tools.catalogue import collection as collection_module
@@ -56,10 +57,6 @@ def filled(widget: Any, images: Path, tmp_path: Path, qtbot: Any) -> Any:
     widget.line.choose(tmp_path / "index")
     idle(widget, qtbot)
     return widget.find
-
-
-def idle(widget: Any, qtbot: Any) -> None:
-    qtbot.waitUntil(lambda: not widget.work.running, timeout=60_000)
 
 
 def names(page: Any) -> list[str]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from classify_parts import KINDS, drop, fill, picture, write_kinds
+from classify_parts import KINDS, fill, picture, write_kinds
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
+from window_parts import drop, idle
 
 from napari_sem_tools.classification import heat_map, read_categories, teach
 from napari_sem_tools.layers import image_arguments
@@ -62,10 +63,6 @@ def listed(judging: Any, tmp_path: Path, qtbot: Any) -> Any:
     drop(judging, *files, torn)
     idle(judging, qtbot)
     return judging.files.box
-
-
-def idle(widget: Any, qtbot: Any) -> None:
-    qtbot.waitUntil(lambda: not widget.work.running, timeout=60_000)
 
 
 def names(box: Any) -> list[str]:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from focus_parts import BLURS, add, series, use_edge_score, write_series
-from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
+from window_parts import drop, idle
 
 from napari_sem_tools.focus.files import folder as folder_module
 from napari_sem_tools.tiff import write_tiff
@@ -51,10 +51,6 @@ def scored(widget: Any, files: Path, qtbot: Any) -> Any:
     widget.folder.line.choose(files)
     idle(widget, qtbot)
     return widget.folder.box
-
-
-def idle(widget: Any, qtbot: Any) -> None:
-    qtbot.waitUntil(lambda: not widget.work.running, timeout=20_000)
 
 
 def names(box: Any) -> list[str]:
@@ -213,19 +209,6 @@ def test_cancel_keeps_what_was_scored(
     assert len(names(widget.folder.box)) < 5
     assert "files scored so far stay" in widget.status_line.text()
     assert widget.run_button.text() == "Score the folder"
-
-
-def drop(widget: Any, *paths: Path) -> None:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    event = QDropEvent(
-        QPointF(5, 5),
-        Qt.DropAction.CopyAction,
-        mime,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    widget.dropEvent(event)
 
 
 def test_files_and_folders_can_be_dropped(widget: Any, files: Path, model: Any, qtbot: Any) -> None:

@@ -23,11 +23,6 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def stack(model: Any) -> Any:
-    return add(model, series())
-
-
-@pytest.fixture
 def page(model: Any, stack: Any, open_widget: Callable[..., Any]) -> Any:
     widget = open_widget(FocusWidget, model)
     widget.tabs.setCurrentWidget(widget.series)

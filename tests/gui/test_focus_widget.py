@@ -28,11 +28,6 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def stack(model: Any) -> Any:
-    return add(model, series())
-
-
-@pytest.fixture
 def widget(model: Any, open_widget: Callable[..., Any]) -> Any:
     return open_widget(FocusWidget, model)
 

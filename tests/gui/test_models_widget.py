@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QMessageBox
 from small_models import add_model, as_file, use_store
+from window_parts import drop
 
 from napari_sem_tools.models.card import TrainingData
 from napari_sem_tools.models.locations import Place
@@ -51,17 +50,6 @@ def settle(widget: Any, qtbot: Any) -> None:
 def names(widget: Any) -> list[str]:
     rows = [widget.list.topLevelItem(n) for n in range(widget.list.topLevelItemCount())]
     return [row.text(0).removesuffix(" 1.0.0") for row in rows]
-
-
-def drop(widget: Any, *paths: Path) -> QDropEvent:
-    """Let go of files over the list."""
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    button, no_key = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, mime, button, no_key)
-    event.setAccepted(False)
-    widget.list.dropEvent(event)
-    return event
 
 
 def test_without_a_model_it_says_what_to_do(store: Store, show: Callable[[], Any]) -> None:
@@ -145,14 +133,14 @@ def test_a_file_is_imported_by_dropping_it(
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"PK not really")
     widget = show()
-    assert drop(widget, files[0], broken, files[1]).isAccepted()
+    assert drop(widget.list, files[0], broken, files[1]).isAccepted()
     settle(widget, qtbot)
     settle(widget, qtbot)
     assert names(widget) == ["one", "two"]
     status = widget.status_line.text()
     assert "Imported one@1.0.0, two@1.0.0." in status
     assert "broken.zip" in status, "what was refused is named beside what was kept"
-    assert not drop(widget, tmp_path / "image.tif").isAccepted()
+    assert not drop(widget.list, tmp_path / "image.tif").isAccepted()
 
 
 @pytest.mark.torch
@@ -164,12 +152,12 @@ def test_bare_weights_are_imported_with_the_card_beside_them(
     folder = tmp_path / "stick"
     shutil.copytree(elsewhere.find("one").folder, folder)
     widget = show()
-    drop(widget, folder / "weights.safetensors")
+    drop(widget.list, folder / "weights.safetensors")
     settle(widget, qtbot)
     settle(widget, qtbot)
     assert names(widget) == ["one"]
     (folder / "card.json").unlink()
-    drop(widget, folder / "weights.safetensors")
+    drop(widget.list, folder / "weights.safetensors")
     settle(widget, qtbot)
     assert "says nothing about its model" in widget.status_line.text()
 
@@ -183,7 +171,7 @@ def test_an_exported_file_holds_the_model(
     widget.export_to(tmp_path / "carried")
     settle(widget, qtbot)
     assert str(tmp_path / "carried.zip") in widget.status_line.text()
-    drop(widget, tmp_path / "carried.zip")
+    drop(widget.list, tmp_path / "carried.zip")
     settle(widget, qtbot)
     assert "Imported small@1.0.0" in widget.status_line.text()
 

@@ -16,23 +16,10 @@ from qtpy.QtCore import Qt
 from napari_sem_tools.layers import (
     attach_table,
     camera_of,
-    image_arguments,
-    labels_arguments,
     table_of,
 )
-from napari_sem_tools.measurement import measure
-from napari_sem_tools.micrograph import Micrograph
-from napari_sem_tools.segmentation import segment
 from napari_sem_tools.widgets.table.model import ParticleModel
 from napari_sem_tools.widgets.table.widget import TableWidget
-
-
-@pytest.fixture
-def labels(model: Any, discs: Micrograph) -> Any:
-    image = model.add_image(discs.pixels, **image_arguments(discs))
-    found = segment(discs, "threshold")
-    layer = model.add_labels(**labels_arguments(found, image))
-    return attach_table(layer, measure(found, discs))
 
 
 @pytest.fixture

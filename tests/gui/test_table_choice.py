@@ -10,31 +10,14 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
+from window_parts import add_particles
 
 from napari_sem_tools.layers import (
-    attach_table,
-    image_arguments,
-    labels_arguments,
     table_of,
 )
-from napari_sem_tools.measurement import measure
 from napari_sem_tools.micrograph import Calibration, Micrograph
-from napari_sem_tools.segmentation import segment
 from napari_sem_tools.widgets.ruler import _Reader, readings_of
 from napari_sem_tools.widgets.table.widget import TableWidget
-
-
-def add_particles(model: Any, image: Micrograph, name: str = "discs") -> Any:
-    """Segment and measure an image into a viewer."""
-    layer = model.add_image(image.pixels, **image_arguments(image, name))
-    found = segment(image, "threshold")
-    labels = model.add_labels(**labels_arguments(found, layer))
-    return attach_table(labels, measure(found, image))
-
-
-@pytest.fixture
-def labels(model: Any, discs: Micrograph) -> Any:
-    return add_particles(model, discs)
 
 
 @pytest.fixture

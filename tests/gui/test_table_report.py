@@ -13,22 +13,10 @@ import pytest
 from qtpy.QtWidgets import QMessageBox
 
 import napari_sem_tools as sem
-from napari_sem_tools.layers import attach_table, image_arguments, labels_arguments
-from napari_sem_tools.measurement import measure
-from napari_sem_tools.micrograph import Micrograph
-from napari_sem_tools.segmentation import segment
 from napari_sem_tools.statistics.settings import StatisticsSettings
 from napari_sem_tools.widgets.table import report as table_report
 from napari_sem_tools.widgets.table.report import ReportDialog
 from napari_sem_tools.widgets.table.widget import TableWidget
-
-
-@pytest.fixture
-def labels(model: Any, discs: Micrograph) -> Any:
-    image = model.add_image(discs.pixels, **image_arguments(discs))
-    found = segment(discs, "threshold")
-    layer = model.add_labels(**labels_arguments(found, image))
-    return attach_table(layer, measure(found, discs))
 
 
 @pytest.fixture

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from engine_parts import threads_end
 from training_parts import PlayedRun, toy_set, until
 
-from napari_sem_tools.errors import Cancelled
 from napari_sem_tools.tiff import write_tiff
 from napari_sem_tools.training import CLASSIFICATION_TRAININGS, ClassificationTraining
-from napari_sem_tools.widgets.train import watch as train_watch
 from napari_sem_tools.widgets.train.widget import TrainWidget
 
 pytestmark = pytest.mark.gui
@@ -28,17 +25,6 @@ def folders(tmp_path: Path) -> Path:
         for number in range(3):
             write_tiff(place / name / f"{number}.tif", np.full((40, 40), number, np.uint8))
     return place
-
-
-@pytest.fixture
-def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[PlayedRun]]:
-    """Let trainings be played; the runs that were started."""
-    monkeypatch.setattr(train_watch, "TrainingRun", PlayedRun)
-    PlayedRun.started.clear()
-    yield PlayedRun.started
-    for run in PlayedRun.started:
-        run.end(Cancelled("the test is over"))
-    threads_end()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from engine_parts import Heartbeat, threads_end
 from training_parts import SCENE, SMALL, toy_set, until
+from window_parts import run_closing
 
 import napari_sem_tools as sem
 from napari_sem_tools.layers import image_arguments
@@ -70,19 +70,7 @@ def test_killed_resumed_and_used_while_the_window_beats(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the cross is clicked by way of X11")
 def test_closing_the_window_asks_and_leaves_a_run_that_can_be_resumed(tmp_path: Path) -> None:
-    job = Path(__file__).with_name("closing_training.py")
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-W", "ignore", str(job), str(tmp_path)],
-        env=os.environ | {"NAPARI_SEM_TOOLS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    asked = [line for line in done.stdout.splitlines() if line.startswith("asked")]
-    ended = done.stdout.rpartition("ended after ")[2]
-    print(*asked, f"ended after {ended}", sep="\n")
+    asked, ended, done = run_closing("closing_training.py", tmp_path)
     assert all("Training toys" in line for line in asked[:2])
     assert len(asked) >= 2, "denied once, then confirmed"
     assert float(ended.split()[0]) < 5
@@ -91,4 +79,3 @@ def test_closing_the_window_asks_and_leaves_a_run_that_can_be_resumed(tmp_path: 
     place = tmp_path / "toys" / "training" / "toys"
     assert read_log(place)
     assert not (place / "card.json").exists()
-    assert "Traceback" not in done.stdout + done.stderr

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from engine_parts import threads_end
-from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication
 from small_models import add_model
 from training_parts import PlayedRun, toy_set, until
+from window_parts import drop
 
 from napari_sem_tools.errors import Cancelled, SemError
 from napari_sem_tools.tiff import write_tiff
@@ -22,7 +21,6 @@ from napari_sem_tools.training import RECIPES, TRAININGS, TrainingSettings
 from napari_sem_tools.training.running.logs import write_log
 from napari_sem_tools.widgets.segment import SegmentWidget
 from napari_sem_tools.widgets.train import use as train_use
-from napari_sem_tools.widgets.train import watch as train_watch
 from napari_sem_tools.widgets.train.widget import TrainWidget
 
 
@@ -43,17 +41,6 @@ def show(model: Any, open_widget: Callable[..., Any], qtbot: Any) -> Callable[..
         return widget
 
     return make
-
-
-@pytest.fixture
-def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[PlayedRun]]:
-    """Let trainings be played; the runs that were started."""
-    monkeypatch.setattr(train_watch, "TrainingRun", PlayedRun)
-    PlayedRun.started.clear()
-    yield PlayedRun.started
-    for run in PlayedRun.started:
-        run.end(Cancelled("the test is over"))
-    threads_end()
 
 
 def begin(widget: Any, played: list[PlayedRun], qtbot: Any) -> PlayedRun:
@@ -117,13 +104,7 @@ def test_a_folder_can_be_dropped_a_file_cannot(
 ) -> None:
     widget = show()
     for path, taken in ((toys / "images" / "field_0.tif", False), (toys, True)):
-        mime = QMimeData()
-        mime.setUrls([QUrl.fromLocalFile(str(path))])
-        button, no_key = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, mime, button, no_key)
-        event.setAccepted(False)
-        widget.dropEvent(event)
-        assert event.isAccepted() is taken
+        assert drop(widget, path).isAccepted() is taken
     assert widget.set.folder == toys
     until(qtbot, lambda: not widget.set.checking)
     assert widget.choices.name.text() == "toy-set-2"
