@@ -12,13 +12,12 @@ from qtpy.QtWidgets import QFileDialog
 from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.classify.judges import Judge, name_files
 from napari_sem_tools.widgets.classify.listing import FilesBox
+from napari_sem_tools.widgets.gallery.files import first_names
 from napari_sem_tools.widgets.gallery.parts import button_row
 from napari_sem_tools.widgets.pages import Page
 from napari_sem_tools.widgets.recipes import classify_recipe
 
 __all__ = ["FilesPage"]
-
-_MOST_RED = 3  # unreadable files that are named in the status line
 
 
 class _Voice(QObject):
@@ -133,7 +132,7 @@ class FilesPage(Page):
         self.box.refresh()
         table = self.box.files.table
         failed = table.loc[table["new"].astype(bool) & (table["error"] != ""), "file"].tolist()
-        names = ", ".join(failed[:_MOST_RED]) + (" ..." if len(failed) > _MOST_RED else "")
+        names = first_names(failed)
         if failed:
             self.panel.say(f"{count - len(failed)} classified; not readable: {names}.", "warning")
         else:

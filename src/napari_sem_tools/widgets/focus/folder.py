@@ -15,12 +15,11 @@ from napari_sem_tools.tasks import Cancel, Progress
 from napari_sem_tools.widgets.focus.files import FilesBox
 from napari_sem_tools.widgets.focus.state import thumbnail
 from napari_sem_tools.widgets.folder_line import FolderLine
+from napari_sem_tools.widgets.gallery.files import first_names
 from napari_sem_tools.widgets.pages import Page
 from napari_sem_tools.widgets.recipes import focus_folder_recipe
 
 __all__ = ["FolderPage", "Voice"]
-
-_MOST_RED = 3  # unreadable files that are named in the status line
 
 
 class Voice(QObject):
@@ -106,7 +105,7 @@ class FolderPage(Page):
         """Say what could not be read."""
         self.box.refresh()
         failed = [row.file.name for row in rows if row.score is None]
-        names = ", ".join(failed[:_MOST_RED]) + (" ..." if len(failed) > _MOST_RED else "")
+        names = first_names(failed)
         if failed:
             self.panel.say(f"{len(rows) - len(failed)} scored; not readable: {names}.", "warning")
         else:

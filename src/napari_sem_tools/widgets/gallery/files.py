@@ -15,11 +15,12 @@ from napari_sem_tools.files import write_text
 from napari_sem_tools.widgets.gallery.parts import asked_csv, button_row
 from napari_sem_tools.widgets.panel import late, wrapped_label
 
-__all__ = ["FileList"]
+__all__ = ["FileList", "first_names"]
 
 _LATE_MS, _TYPING_MS = 120, 250
 _REST = 10  # times what showing the list takes, between two of them while files come in
 _MOST_OPENED = 12  # at once
+_MOST_RED = 3  # unreadable files that are named in the status line
 
 
 class FileList(QWidget):
@@ -186,3 +187,14 @@ class FileList(QWidget):
         table = self.exported(self.model.listed())
         write_text(path, csv_text(table))
         self.panel.say(f"{len(table)} rows written to {path.name}.")
+
+
+def first_names(names: list[str]) -> str:
+    """Name a few files, and say that there are more.
+
+    Examples
+    --------
+    >>> first_names(["a", "b", "c", "d"])
+    'a, b, c ...'
+    """
+    return ", ".join(names[:_MOST_RED]) + (" ..." if len(names) > _MOST_RED else "")
