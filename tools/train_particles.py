@@ -2,10 +2,10 @@
 
 Renders the scenes, trains in stages, resumes where it was stopped.  Seeds are fixed.  Each
 stage goes on from the averaged weights of the one before: first with scenes of all kinds,
-then with many stacked and touching particles among them, last with enlarged ones too.  What
-ships (FOLDER/final) is the mean of the weights at both ends of the last stage: it keeps what
-the stage learned of small heaps and forgets less of the rest (Wortsman et al. 2022, arXiv
-2109.01903).
+then with many stacked and touching particles among them, last with enlarged ones too.  Of one
+stage the mean of the weights at both ends goes on: it keeps what the stage learned of small
+heaps and forgets less of the rest (Wortsman et al. 2022, arXiv 2109.01903).  What ships is
+FOLDER/final.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ SCENES = {  # folder: number, seed, what draws them
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A part of the training: how long, how fast, from which scenes in which shares."""
+    """A part of the training: how long, how fast, from which scenes in which shares.
+
+    Where it is `averaged`, the mean of the weights before and after it is what goes on.
+    """
 
     name: str
     steps: int
@@ -44,6 +47,7 @@ class Stage:
     shares: Mapping[str, float]
     touching: float = 4.0
     schedule: str = "cosine"
+    averaged: bool = False
 
 
 STAGES = (
@@ -56,6 +60,7 @@ STAGES = (
         1e-3,
         {"scenes": 0.3, "stacked": 0.1, "fresh": 0.15, "heaps": 0.15, "enlarged": 0.3},
         schedule="plateau",
+        averaged=True,
     ),
 )
 
@@ -68,35 +73,40 @@ def main() -> None:
     parser.add_argument("--stages", type=int, default=len(STAGES), help="how many, from the first")
     options = parser.parse_args()
     start: Path | None = None
-    ends: list[Path] = []
     for stage in STAGES[: options.stages]:
-        for name in stage.shares:
-            count, seed, draw = SCENES[name]
-            render_scenes(
-                options.folder / name,
-                count,
-                seed=seed,
-                jobs=options.jobs,
-                draw=draw,
-                progress=lambda done, total, what: print(f"{what}: {done} of {total}", flush=True),
-            )
-        settings = SeparationTraining(
-            steps=stage.steps,
-            learning_rate=stage.learning_rate,
-            schedule=stage.schedule,
-            touching=stage.touching,
-            processes=options.jobs,
+        end = run(stage, options.folder, start=start, jobs=options.jobs)
+        if stage.averaged and start is not None:
+            mean = options.folder / f"{stage.name}-mean" / "weights.safetensors"
+            write_file(mean, mean_of(start, end))
+            end = mean
+        start = end
+    if start is not None and options.stages == len(STAGES):
+        write_file(options.folder / "final" / "weights.safetensors", start.read_bytes())
+
+
+def run(stage: Stage, folder: Path, *, start: Path | None, jobs: int) -> Path:
+    """Render what a stage learns from, and train; return the averaged weights at its end."""
+    for name in stage.shares:
+        count, seed, draw = SCENES[name]
+        render_scenes(
+            folder / name,
+            count,
+            seed=seed,
+            jobs=jobs,
+            draw=draw,
+            progress=lambda done, total, what: print(f"{what}: {done} of {total}", flush=True),
         )
-        start = train_separation(
-            {options.folder / name: share for name, share in stage.shares.items()},
-            options.folder / stage.name,
-            settings=settings,
-            widths=WIDTHS,
-            start=start,
-        )
-        ends.append(start)
-    if len(ends) == len(STAGES):
-        write_file(options.folder / "final" / "weights.safetensors", mean_of(*ends[-2:]))
+    settings = SeparationTraining(
+        steps=stage.steps,
+        learning_rate=stage.learning_rate,
+        schedule=stage.schedule,
+        touching=stage.touching,
+        processes=jobs,
+    )
+    shares = {folder / name: share for name, share in stage.shares.items()}
+    return train_separation(
+        shares, folder / stage.name, settings=settings, widths=WIDTHS, start=start
+    )
 
 
 def mean_of(first: Path, second: Path) -> bytes:
