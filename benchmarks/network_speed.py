@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/network_speed.py [--model particles] [--repeat 5]
 
 Processor time in one thread on a simulated 1024 x 768 image, best of the repeats, bf16 and
-channels-last for both.  The peer is one forward pass of ``smp.Unet("resnet18")`` on the same
-image, without anything that makes particles of it (skipped, by name, where
-segmentation-models-pytorch is absent).
+channels-last for both; beside it the time of an image of smaller particles.  The peer is one
+forward pass of ``smp.Unet("resnet18")`` on the same image, without anything that makes
+particles of it (skipped, by name, where segmentation-models-pytorch is absent).
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from napari_sem_tools.simulation.training_scene import training_scene
 
 SHAPE, SEED = (768, 1024), (4, 5)
 SCALES = (1.0, 0.5, 0.25, 0.125)
+SMALL_PX = (18.0, 20.0)  # of which an enlarged picture is looked at, too
 
 
-def image() -> np.ndarray:
+def image(diameters_px: tuple[float, float] = (36.0, 38.0)) -> np.ndarray:
     """Draw a field of some hundred particles."""
-    return training_scene(SEED, size_px=1024, diameters_px=(36.0, 38.0)).image[: SHAPE[0]]
+    return training_scene(SEED, size_px=1024, diameters_px=diameters_px).image[: SHAPE[0]]
 
 
 def seconds(work: Callable[[], object], repeat: int) -> float:
@@ -92,6 +93,11 @@ def main() -> int:
         rows["image to labels"] = seconds(
             lambda: segment(record, args.model, settings=settings), args.repeat
         )
+    small = Micrograph(image(SMALL_PX))
+    count = segment(small, args.model, settings=settings).count
+    rows[f"{count} small ones, doubled too"] = seconds(
+        lambda: segment(small, args.model, settings=settings), args.repeat
+    )
     for name, spent in rows.items():
         print(f"  {name:30} {spent:.3f} s")
     other = peer(record.grey, args.repeat)
