@@ -45,6 +45,14 @@ def test_a_file_scored_again_keeps_its_place_and_its_mark(files: ScoredFiles) ->
     assert files.add(FileScore(Path("b.tif"))) == 0
 
 
+def test_nothing_of_forgotten_files_is_exported(files: ScoredFiles) -> None:
+    files.mark([Path("b.tif")], REJECT)
+    assert len(files.table) == 4
+    files.clear()
+    assert not len(files.table)
+    assert not files.can_undo
+
+
 def test_what_is_poor_is_rejected_but_not_what_was_kept_by_hand(files: ScoredFiles) -> None:
     files.mark([Path("b.tif")], KEEP)
     assert files.mark_below(7.0) == 2

@@ -57,6 +57,7 @@ class ScoredFiles(Undoable[dict[Path, str]]):
     def clear(self) -> None:
         """Forget all files."""
         self.__init__()  # type: ignore[misc]  # the same as a new one, and views keep it
+        self.state_changed()
 
     def add(self, row: FileScore, picture: NDArray[np.uint8] | None = None) -> int:
         """Take a scored file and return the place of its row."""
