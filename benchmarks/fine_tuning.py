@@ -7,9 +7,10 @@
 
 Pictures are dealt to the folds by a seeded shuffle of their groups (`doi` for EMPS, else each by
 itself).  Of each fold the others train, for a fixed number of steps and without choosing an epoch
-by its score, with the settings of `train_segmentation`.  The fold is segmented twice: with the
-settings of `NetworkSettings()` ("sizes unknown"), and with `diameter_px`, the median over the
-training pictures of the median diameter, in one look at the size that was learned ("size told").
+by its score, with the settings of `train_segmentation`.  The fold is segmented three times: with
+the settings of `NetworkSettings()` ("sizes unknown"); with `diameter_px`, the median over the
+training pictures of the median diameter, in one look at the size that was learned ("size told");
+and so with mirrored images averaged ("flips").
 `--steps 0` scores the model that would be gone on from.
 `--images n` learns from the first n of the training pictures alone (0: from all).  Scores are those
 of `sem.evaluate`, means over all pictures, 95 % bootstrap over pictures; BAM without crumbs of less
@@ -49,7 +50,7 @@ SHOWN = (
     "pooled_false_piece", "pooled_ecd_d50_err", "pooled_ecd_d10_err", "pooled_ecd_d90_err",
     "pooled_w1_px", "pooled_w1_nm",
 )  # fmt: skip
-WAYS = ("sizes unknown", "size told")
+WAYS = ("sizes unknown", "size told", "size told, flips")
 STEPS_PER_EPOCH = 50
 
 
@@ -104,7 +105,7 @@ def settings_of(start: str, args: argparse.Namespace) -> TrainingSettings:
 def run_fold(
     args: argparse.Namespace, key: str, start: str, learned: list[str], scored: list[str]
 ) -> dict[str, Any]:
-    """Train on some pictures; return what was counted on others, in both ways."""
+    """Train on some pictures; return what was counted on others, in all ways."""
     from skimage.io import imsave
 
     set_folder, rows, crumbs = SETS[args.set]
@@ -122,7 +123,8 @@ def run_fold(
         model = train(folder, settings_of(start, args), key) if args.steps else start
     told = NetworkSettings(diameter_px=max(2.0, float(np.median(medians))))
     trained, counts = time.monotonic() - begun, dict[str, list[Any]]()
-    for way, how in zip(WAYS, (NetworkSettings(), told), strict=True):
+    settings = (NetworkSettings(), told, told.replace(flips=True))
+    for way, how in zip(WAYS, settings, strict=True):
         for name in scored:
             image, truth = load(root, name, rows)
             found = segment(Micrograph(image), model, settings=how).labels
@@ -132,14 +134,14 @@ def run_fold(
 
 
 def show(name: str, done: list[dict[str, Any]]) -> None:
-    """Print the scores of all folds together, in both ways."""
+    """Print the scores of all folds together, in all ways."""
     rows, crumbs = SETS[name][1:]
     print(f"{np.mean([fold['seconds'] for fold in done]):.0f} s of training a fold")
     summaries = []
     for way in WAYS:
         counts: list[ImageCounts] = [unpacked(c) for fold in done for c in fold["counts"][way]]
         summaries.append(Scores(tuple(counts), PIXEL_NM.get(name), rows, crumbs).summary())
-    print(f"| {len(counts)} pictures | " + " | ".join(WAYS) + " |\n| --- | --- | --- |")
+    print(f"| {len(counts)} pictures | " + " | ".join(WAYS) + " |\n|" + " --- |" * (len(WAYS) + 1))
     for score in SHOWN:
         if score in summaries[0]:
             print(f"| {score} | " + " | ".join(str(s[score]) for s in summaries) + " |")
