@@ -123,7 +123,7 @@ def run_fold(
         model = train(folder, settings_of(start, args), key) if args.steps else start
     told = NetworkSettings(diameter_px=max(2.0, float(np.median(medians))))
     trained, counts = time.monotonic() - begun, dict[str, list[Any]]()
-    settings = (NetworkSettings(), told, told.replace(flips=True))
+    settings = (NetworkSettings(), told, told.replace(average_flips=True))
     for way, how in zip(WAYS, settings, strict=True):
         for name in scored:
             image, truth = load(root, name, rows)

@@ -93,7 +93,7 @@ def run_one(task: Task) -> Done:
     truth = imread(task.mask)
     image = read(task.image)
     started = time.process_time()
-    wish = NetworkSettings(flips=True) if task.model.endswith(FLIPS) else None
+    wish = NetworkSettings(average_flips=True) if task.model.endswith(FLIPS) else None
     found = segment(image, task.model.removesuffix(FLIPS), settings=wish).labels
     seconds = time.process_time() - started
     found = found[: truth.shape[0]]

@@ -121,9 +121,9 @@ def test_every_look_averages_over_mirrored_images_when_it_is_asked_for(lease):
     segment_by_network("seer", image)
     assert not any(seer.flipped)
     seer.flipped.clear()
-    found = segment_by_network("seer", image, settings=NetworkSettings(flips=True))
+    found = segment_by_network("seer", image, settings=NetworkSettings(average_flips=True))
     assert all(seer.flipped)
-    assert found.settings["flips"] is True
+    assert found.settings["average_flips"] is True
 
 
 def test_labels_outside_the_field_are_zero_and_numbers_have_no_gap(lease):

@@ -51,7 +51,7 @@ class NetworkSettings(Settings):
         Less certain particles are dropped.
     fill_holes : bool
         Fill holes inside particles.
-    flips : bool
+    average_flips : bool
         Average over the mirrored images: four times as slow, a little surer.
     device : {"auto", "cuda", "mps", "cpu", "subprocess"}
         Where the network runs.
@@ -78,7 +78,7 @@ class NetworkSettings(Settings):
         float, described("Less certain particles are dropped", min=0, max=1, step=0.05)
     ] = 0.4
     fill_holes: Annotated[bool, described("Fill holes inside particles")] = True
-    flips: Annotated[
+    average_flips: Annotated[
         bool, described("Average over mirrored images: four times as slow, a little surer")
     ] = False
     device: Annotated[
@@ -145,7 +145,9 @@ def segment_by_network(
         short: list[str] = []  # what was done because memory was short
         scales = _scales(card, wish, image.shape)
         how = wish.decoding() if len(scales) == 1 else wish.candidates()
-        see = Looker(loaded, grey, counts, how, fill=wish.fill_holes, flips=wish.flips, notes=short)
+        see = Looker(
+            loaded, grey, counts, how, fill=wish.fill_holes, flips=wish.average_flips, notes=short
+        )
         shares = np.cumsum([0, *(max(scale, 0.25) ** 2 for scale in scales)])
         shares = shares / (shares[-1] * (1.0 if len(scales) == 1 else 1.05))
         looks = [
