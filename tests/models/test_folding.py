@@ -7,7 +7,9 @@ import pytest
 import napari_sem_tools
 
 pytestmark = pytest.mark.torch
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip(
+    "torch", reason="PyTorch is not installed; it comes with the extra torch"
+)
 
 from napari_sem_tools.models.folding import fold_normalisation  # noqa: E402
 from napari_sem_tools.models.locations import Place  # noqa: E402
